@@ -1,0 +1,56 @@
+PYTHON ?= python3
+PYTEST_ARGS ?= -n 2 --dist loadfile
+BIN := .venv/bin
+READY := .venv/.ready
+ORACLES := node_modules/.ready
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup run demo test check lock
+
+help:  ## list these verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s%s\n", $$1, $$2 }' Makefile
+
+setup: $(READY)  ## make .venv from the locked versions
+	@echo 'Ready. Try: make demo'
+
+run: $(READY)  ## serve
+	$(BIN)/starling serve
+
+demo: $(READY)  ## watch a change reach every device
+	$(BIN)/starling demo
+
+test: $(READY) $(ORACLES)  ## run the tests; PYTEST_ARGS are yours
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(READY)  ## formatting, lint, types, layers, dependencies
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+lock:  ## pin again what pyproject.toml allows; LOCK_ARGS=--upgrade for newer versions
+	@[ -x $(BIN)/uv ] || $(MAKE) --no-print-directory setup
+	$(BIN)/uv pip compile $(LOCK_FLAGS) -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile $(LOCK_FLAGS) -o requirements-dev.lock -c requirements.lock --group dev pyproject.toml
+
+LOCK_FLAGS = --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	--no-emit-index-url --no-emit-find-links $(LOCK_ARGS)
+
+$(READY): pyproject.toml requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.x")'
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
+	@awk '/^[a-z]/ { wanted = /^uv==/ } wanted' requirements-dev.lock > .venv/uv.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Without npm the tests that ask Node for a second opinion fail by themselves; the others still run.
+$(ORACLES): package.json package-lock.json .npmrc
+	@if ! command -v npm >/dev/null; then \
+		echo 'npm is missing: the tests that need Node (20.18.1 or newer) will fail' >&2; \
+	else \
+		npm ci --no-progress --loglevel=error && touch $@; \
+	fi

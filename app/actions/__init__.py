@@ -1,0 +1,8 @@
+"""The write path and its questions: what an assistant, a device or a person may ask for. Every door calls these.
+
+items      save, update, delete, get, find       changes    the feed as pages; what devices did, offline included
+devices    list, rename, revoke, acknowledge     receipts   who has it, and waiting for that
+access     scopes                                replays    how a repeat is known
+bodies     what callers send, validated          invalid    the error that a bad body gets
+answers    what callers get
+"""

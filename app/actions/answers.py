@@ -1,0 +1,35 @@
+"""What callers get, as JSON bytes around the items' own bytes."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from app.errors import StarlingError
+
+
+def json(value: object) -> bytes:
+    """A plain value."""
+    return msgspec.json.encode(value)
+
+
+def array(wires: Iterable[bytes]) -> bytes:
+    """A list of items."""
+    return b"[" + b",".join(wires) + b"]"
+
+
+def write(wire: bytes, delivery: object, *, duplicate: bool) -> bytes:
+    """The answer to a write."""
+    return b'{"item":%b,"delivery":%b,"duplicate":%b}' % (wire, json(delivery), json(duplicate))
+
+
+def page(wires: Iterable[bytes], **members: Any) -> bytes:
+    """`{"items": […], …}`."""
+    return b'{"items":%b,%b' % (array(wires), json(members)[1:])
+
+
+def problem(error: StarlingError) -> dict[str, Any]:
+    """An error as a member of an answer: `type`, `title`, `status`, `detail`, `code` and what helps."""
+    title = (type(error).__doc__ or "").strip().splitlines()[0].rstrip(".")
+    named = {"type": "about:blank", "title": title, "status": error.status, "detail": error.detail, "code": error.code}
+    return {**named, **error.members}

@@ -1,0 +1,167 @@
+"""What callers send. Absent fields stay absent (`model_fields_set`), unknown ones are refused."""
+
+import math
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import msgspec
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from app.model import WRITABLE_FIELDS, Status
+
+MAX_DATA_BYTES = 64 * 1024
+MAX_DATA_LEVELS = 32
+MAX_WAIT_S = 5
+MAX_QUERY = 1000
+_CLEARED: dict[str, Any] = {"tags": [], "data": {}, "status": "unread"}
+
+
+def _storable(text: str) -> str:
+    """Postgres text holds no NUL, UTF-8 no surrogates."""
+    if "\0" in text:
+        raise PydanticCustomError("text", "The text holds a NUL character.")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise PydanticCustomError("text", "The text holds a lone surrogate.") from None
+    return text
+
+
+def _web_address(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        bad = parts.scheme not in {"http", "https"} or not parts.hostname
+    except ValueError:
+        bad = True
+    if bad or any(character <= " " or character == "\x7f" for character in url):
+        raise PydanticCustomError("url", "Must be an http or https address.", {"allowed": ["http", "https"]})
+    return url
+
+
+def _bounded_json(data: dict[str, Any]) -> dict[str, Any]:
+    _check_json(data, MAX_DATA_LEVELS)
+    size = len(msgspec.json.encode(data))
+    if size > MAX_DATA_BYTES:
+        raise PydanticCustomError("data", "The data takes more than 64 KiB as JSON.", {"limit": MAX_DATA_BYTES})
+    return data
+
+
+def _check_json(value: object, levels: int) -> None:
+    if isinstance(value, str):
+        _storable(value)
+    elif isinstance(value, (dict, list)):
+        if levels == 0:
+            raise PydanticCustomError("data", "The data has more than 32 levels.", {"limit": MAX_DATA_LEVELS})
+        for inner in value.values() if isinstance(value, dict) else value:
+            _check_json(inner, levels - 1)
+        for key in value if isinstance(value, dict) else ():
+            _storable(key)
+    elif isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**64:
+        raise PydanticCustomError("data", "An integer of the data does not fit in 64 bits.")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise PydanticCustomError("data", "A number of the data is out of range.")
+
+
+def _in_utc(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise PydanticCustomError("time", "The time needs an offset, such as Z.")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("time", "The time is out of range.") from None
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+Title = Annotated[Text, Field(max_length=500)]
+LongText = Annotated[Text, Field(max_length=100_000)]
+Url = Annotated[Text, Field(max_length=8192), AfterValidator(_web_address)]
+Tags = Annotated[list[Annotated[Text, Field(min_length=1, max_length=100)]], Field(max_length=50)]
+Data = Annotated[dict[str, Any], AfterValidator(_bounded_json)]
+Collection = Annotated[Text, Field(min_length=1, max_length=200)]
+Moment = Annotated[datetime, Field(strict=False), AfterValidator(_in_utc)]
+Wait = Annotated[float, Field(ge=0, le=MAX_WAIT_S, allow_inf_nan=False)]
+RequestId = Annotated[Text, Field(min_length=1, max_length=200)]
+WritableKind = Literal["note", "link", "task"]
+
+
+class Body(BaseModel):
+    """A JSON object with no fields but the named ones."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Writable(Body):
+    """The fields of an item that can be written. `null` clears one."""
+
+    title: Title | None = None
+    text: LongText | None = None
+    url: Url | None = None
+    tags: Tags | None = None
+    data: Data | None = None
+    status: Status | None = None
+    collection: Collection | None = None
+    expires_at: Moment | None = None
+
+    def values(self) -> dict[str, Any]:
+        """The fields that were sent, as they are stored."""
+        sent = {name: getattr(self, name) for name in WRITABLE_FIELDS if name in self.model_fields_set}
+        return {name: _CLEARED.get(name) if value is None else value for name, value in sent.items()}
+
+
+class Put(Writable):
+    """What a device's change puts. `kind` counts when it creates."""
+
+    kind: WritableKind | None = None
+
+
+class SaveItem(Writable):
+    """A new item."""
+
+    kind: WritableKind = "note"
+    request_id: RequestId | None = None
+    wait_for_delivery: Wait = 0
+
+
+class UpdateItem(Writable):
+    """Changes to an item."""
+
+    request_id: RequestId | None = None
+    wait_for_delivery: Wait = 0
+
+
+class DeviceChange(Body):
+    """The envelope of one change. What is in `put` is judged change by change, so that a bad one stands alone."""
+
+    change_id: UUID
+    id: UUID
+    base_seq: Annotated[int, Field(ge=0, lt=2**63, strict=True)] | None = None
+    put: dict[str, Any] | None = None
+    delete: Literal[True] | None = None
+
+    @model_validator(mode="after")
+    def _one_verb(self) -> "DeviceChange":
+        if (self.put is None) == (self.delete is None):
+            raise PydanticCustomError("verb", "A change has either `put` or `delete`: true.")
+        return self
+
+
+class DeviceChanges(Body):
+    """What a device did since it last spoke, in order."""
+
+    epoch: Annotated[str, Field(max_length=64)]
+    changes: Annotated[list[DeviceChange], Field(max_length=500)]
+
+
+class Ack(Body):
+    """Everything up to here is stored on the device."""
+
+    cursor: Annotated[str, Field(max_length=100)]
+
+
+class Rename(Body):
+    """A device's new name."""
+
+    name: Annotated[Text, Field(min_length=1, max_length=100)]

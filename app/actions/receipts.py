@@ -1,0 +1,87 @@
+"""Receipts: which devices have an item, which are getting it, which will."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from app.bus.presence import Presence
+from app.model import Acked, Device, Message
+from app.store.devices import Devices
+
+RECHECK_S = 0.5
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """The audience's devices, each in one list, as `{"device_id", "name", "kind"}`."""
+
+    acknowledged: list[dict[str, Any]]
+    live: list[dict[str, Any]]
+    pending: list[dict[str, Any]]
+
+
+class Receipts:
+    """Computes deliveries. Run `hear()` so that those who wait are woken by acknowledgements."""
+
+    def __init__(self, devices: Devices, presence: Presence) -> None:
+        self._devices = devices
+        self._presence = presence
+        self._waiting: dict[UUID, set[asyncio.Future[None]]] = {}
+
+    async def of(self, feed_id: UUID, seq: int, audience: Collection[UUID] | None, *, wait_s: float = 0) -> Delivery:
+        """Who has the change `seq`: by now, or with `wait_s`, once no live device is without it or time is over."""
+        deadline = asyncio.get_running_loop().time() + wait_s
+        while True:
+            woken = self._expect_ack(feed_id) if wait_s else None
+            try:
+                delivery = await self._now(feed_id, seq, audience)
+                left = deadline - asyncio.get_running_loop().time()
+                if woken is None or not delivery.live or left <= 0:
+                    return delivery
+                # Now and then without a call: devices also go away, and messages may be lost.
+                await asyncio.wait([woken], timeout=min(left, RECHECK_S))
+            finally:
+                self._forget(feed_id, woken)
+
+    async def _now(self, feed_id: UUID, seq: int, audience: Collection[UUID] | None) -> Delivery:
+        devices = await self._devices.of(feed_id)
+        present = self._presence.live(feed_id)
+        delivery = Delivery([], [], [])
+        for device in devices:
+            if audience is not None and device.id not in audience:
+                continue
+            described = _described(device)
+            if device.acked_seq >= seq:
+                delivery.acknowledged.append(described)
+            elif device.id in present:
+                delivery.live.append(described)
+            else:
+                delivery.pending.append(described)
+        return delivery
+
+    def _expect_ack(self, feed_id: UUID) -> asyncio.Future[None]:
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(feed_id, set()).add(woken)
+        return woken
+
+    def _forget(self, feed_id: UUID, woken: asyncio.Future[None] | None) -> None:
+        waiting = self._waiting.get(feed_id)
+        if waiting is not None and woken is not None:
+            waiting.discard(woken)
+            if not waiting:
+                del self._waiting[feed_id]
+
+    async def hear(self, messages: AsyncIterator[list[Message]]) -> None:
+        """Wakes those who wait, until cancelled."""
+        async for batch in messages:
+            for message in batch:
+                if isinstance(message, Acked):
+                    for woken in self._waiting.get(message.feed_id, ()):
+                        if not woken.done():
+                            woken.set_result(None)
+
+
+def _described(device: Device) -> dict[str, Any]:
+    return {"device_id": device.id, "name": device.name, "kind": device.kind}

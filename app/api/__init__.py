@@ -1,0 +1,7 @@
+"""Thin HTTP edges: read the request, call the action, answer. Litestar lives here and in `app.main`.
+
+actions    the custom GPT's operations         items, changes, devices, me   the device API
+stream     GET /v1/stream, tickets             health                        is it alive, is it ready
+requests   bodies, principals, conversations   problems                      every error, rendered once
+cors       who may call from a browser         services                      what the handlers are given
+"""

@@ -1,0 +1,20 @@
+"""Is the process alive, are the parts behind it there."""
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+
+from app.api.requests import json_response
+from app.api.services import Services
+
+
+@get("/healthz", operation_id="health")
+async def health() -> Response[bytes]:
+    """The process answers."""
+    return json_response(b'{"status":"ok"}')
+
+
+@get("/readyz", operation_id="ready")
+async def ready(services: NamedDependency[Services]) -> Response[bytes]:
+    """The database answers too; 503 otherwise."""
+    await services.check_ready()
+    return json_response(b'{"status":"ready"}')

@@ -1,0 +1,60 @@
+"""Reading items: `/v1/items`."""
+
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Controller, Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+
+from app.actions.bodies import MAX_QUERY
+from app.api.requests import json_response
+from app.api.services import Services
+from app.errors import InvalidField
+from app.model import Kind, Principal, Status
+from app.store.items import Query
+
+Q = Annotated[
+    str | None, QueryParameter(max_length=MAX_QUERY, description='Words to find; "quoted phrases", or, -not.')
+]
+Filter = Annotated[str | None, QueryParameter(max_length=200, description="Only items of this collection.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=100, description="Items a page.")]
+Page = Annotated[int, QueryParameter(ge=1, le=1_000_000, description="The page, from 1.")]
+
+
+def item_query(
+    q: Q = None,
+    kind: Annotated[Kind | None, QueryParameter(description="Only items of this kind.")] = None,
+    collection: Filter = None,
+    status: Annotated[Status | None, QueryParameter(description="Only items of this status.")] = None,
+    limit: Limit = 20,
+    page: Page = 1,
+) -> Query:
+    """What a find asks for. Raises `InvalidField` for text that cannot be in an item."""
+    for field, text in (("q", q), ("collection", collection)):
+        if text and "\0" in text:
+            raise InvalidField(field, f"{field}: the text holds a NUL character.")
+    return Query(q, kind, collection, status, limit, page)
+
+
+class ItemsController(Controller):
+    """The items of the feed."""
+
+    path = "/v1/items"
+
+    @get(operation_id="listItems")
+    async def find(
+        self,
+        wanted: NamedDependency[Query],
+        principal: NamedDependency[Principal],
+        services: NamedDependency[Services],
+    ) -> Response[bytes]:
+        """Searched and filtered items, newest change first."""
+        return json_response(await services.items.find(principal, wanted))
+
+    @get("/{item_id:uuid}", operation_id="readItem")
+    async def get(
+        self, item_id: FromPath[UUID], principal: NamedDependency[Principal], services: NamedDependency[Services]
+    ) -> Response[bytes]:
+        """One item."""
+        return json_response(await services.items.get(principal, item_id))

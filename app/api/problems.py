@@ -1,0 +1,85 @@
+"""Every error as `application/problem+json` (RFC 9457), rendered here alone."""
+
+from typing import Any
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import ExceptionHandlersMap
+
+from app.actions import answers
+from app.actions.invalid import invalid_field
+from app.errors import (
+    BadRequest,
+    InvalidField,
+    MethodNotAllowed,
+    NotFound,
+    StarlingError,
+    TooLarge,
+    TooManyStreams,
+    Unauthorized,
+    Unavailable,
+)
+from app.settings import MAX_BODY_BYTES
+
+MEDIA_TYPE = "application/problem+json"
+STREAM_RETRY_S = 5
+
+log = structlog.get_logger(__name__)
+
+
+def _render(error: StarlingError, status: int | None = None, headers: dict[str, str] | None = None) -> Response[bytes]:
+    problem = answers.problem(error)
+    if status is not None:
+        problem["status"] = status
+    return Response(
+        answers.json(problem),
+        status_code=problem["status"],
+        media_type=MEDIA_TYPE,
+        headers={"cache-control": "no-store", **(headers or {})},
+    )
+
+
+def _starling(_: Request[Any, Any, Any], error: StarlingError) -> Response[bytes]:
+    headers: dict[str, str] = {}
+    if isinstance(error, Unauthorized):
+        headers["www-authenticate"] = "Bearer"
+    elif isinstance(error, Unavailable):
+        headers["retry-after"] = str(error.retry_after)
+    elif isinstance(error, TooManyStreams):
+        headers["retry-after"] = str(STREAM_RETRY_S)
+    return _render(error, headers=headers)
+
+
+def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    if isinstance(error, ValidationException):
+        return _starling(request, _invalid(error))
+    if error.status_code == NotFound.status:
+        return _starling(request, NotFound("There is nothing at this address."))
+    if error.status_code == TooLarge.status:
+        return _starling(request, TooLarge(limit=MAX_BODY_BYTES))
+    if error.status_code == MethodNotAllowed.status:
+        return _render(MethodNotAllowed(), headers=dict(error.headers or {}))
+    if error.status_code >= 500:
+        return _unexpected(request, error)
+    return _render(BadRequest(error.detail), error.status_code, dict(error.headers or {}))
+
+
+def _invalid(error: ValidationException) -> StarlingError:
+    findings = getattr(error.__cause__, "errors", None)
+    if findings:
+        return invalid_field(findings)
+    extra: Any = error.extra
+    first: dict[str, Any] = extra[0] if isinstance(extra, list) and extra else {}
+    field = str(first.get("key", "body"))
+    if field == "data":
+        return InvalidField("body", "A JSON object is needed as the body.")
+    return InvalidField(field, f"{field}: {first.get('message', error.detail)}")
+
+
+def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    log.error("request.failed", method=request.method, path=request.url.path, exc_info=error)
+    return _render(StarlingError("Something went wrong on the server; it was logged."))
+
+
+HANDLERS: ExceptionHandlersMap = {StarlingError: _starling, HTTPException: _http, Exception: _unexpected}

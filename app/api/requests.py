@@ -1,0 +1,68 @@
+"""From a request to what actions take: a JSON body, a principal, a conversation."""
+
+from typing import Annotated, Any
+
+from litestar import MediaType, Request, Response
+from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+from pydantic_core import from_json
+
+from app.actions.bodies import MAX_WAIT_S
+from app.actions.items import Caller
+from app.api.services import Services
+from app.errors import BadRequest, InvalidField, Unauthorized
+from app.model import Principal
+
+MAX_CONVERSATION_ID = 200
+
+Wait = Annotated[float, QueryParameter(ge=0, le=MAX_WAIT_S, description="Seconds to wait for the devices' receipts.")]
+
+
+def json_response(body: bytes, status_code: int = 200) -> Response[bytes]:
+    """An answer that is JSON bytes already. Nothing of a feed is for caches."""
+    return Response(
+        body, status_code=status_code, media_type=MediaType.JSON, headers={"cache-control": "private, no-store"}
+    )
+
+
+class StrictRequest(Request[Any, Any, State]):
+    """A request whose JSON is bounded in depth and must be valid UTF-8 (RFC 8259, section 8.1)."""
+
+    async def json(self) -> Any:
+        """The parsed body. Raises `BadRequest` for what is no JSON, `InvalidField` for JSON that cannot be stored."""
+        body = await self.body()
+        try:
+            return from_json(body, allow_inf_nan=False)
+        except ValueError as error:
+            reason = str(error)
+            if "surrogate" in reason or "hex escape" in reason or "recursion" in reason:
+                raise InvalidField("body", f"The body cannot be stored: {reason}.") from error
+            raise BadRequest(f"The body is no valid JSON: {reason}.") from error
+
+
+def bearer(request: Request[Any, Any, State]) -> str | None:
+    """The token of the Authorization header (RFC 6750, section 2.1), if there is one. Raises `Unauthorized`."""
+    header = request.headers.get("authorization")
+    if header is None:
+        return None
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthorized
+    return token.strip()
+
+
+async def principal_of(request: Request[Any, Any, State], services: NamedDependency[Services]) -> Principal:
+    """Who the request acts as. Raises `Unauthorized`."""
+    token = bearer(request)
+    if token is None:
+        raise Unauthorized
+    return await services.tokens.authenticate(token)
+
+
+async def caller_of(request: Request[Any, Any, State], principal: NamedDependency[Principal]) -> Caller:
+    """Who asks, in which of ChatGPT's conversations. Raises `InvalidField`."""
+    conversation = request.headers.get("openai-conversation-id")
+    if conversation is not None and len(conversation) > MAX_CONVERSATION_ID:
+        raise InvalidField("openai-conversation-id", "The conversation id is too long.", limit=MAX_CONVERSATION_ID)
+    return Caller(principal, "action", conversation)

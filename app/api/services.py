@@ -1,0 +1,27 @@
+"""What the handlers are given: made once by the composition root."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from app.actions.changes import ChangeActions
+from app.actions.devices import DeviceActions
+from app.actions.items import ItemActions
+from app.auth.tokens import Tokens
+from app.hub.hub import Hub
+from app.store.feed import FeedReader
+from app.store.grants import Grants
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of a running server that requests reach."""
+
+    items: ItemActions
+    changes: ChangeActions
+    devices: DeviceActions
+    tokens: Tokens
+    grants: Grants
+    reader: FeedReader
+    hub: Hub
+    check_ready: Callable[[], Awaitable[None]]
+    public_url: str

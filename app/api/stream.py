@@ -1,0 +1,99 @@
+"""`GET /v1/stream`: the response starts here, then the connection leaves the web server; and tickets for it."""
+
+from typing import Annotated, Any
+
+from litestar import Request, Response, get, post
+from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from app.actions import answers
+from app.actions.access import require, require_device
+from app.api.requests import bearer, json_response
+from app.api.services import Services
+from app.auth.tokens import TICKET_LIFE
+from app.errors import BadRequest, StarlingError, Unauthorized
+from app.hub.hub import Hub
+from app.hub.sse import COMMENT
+from app.hub.stream import Stream
+from app.hub.transport import EXTENSION
+from app.model import Principal
+from app.model import Scope as Permission
+
+HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store, no-transform"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class UnsupportedServer(StarlingError):
+    """Streams need the server that `starling serve` runs: this one cannot hand a connection over."""
+
+    code = "unsupported_server"
+
+
+class StreamResponse(Response[None]):
+    """Starts the response, sends the first comment, and gives the connection to the hub's stream."""
+
+    def __init__(self, hub: Hub, stream: Stream, principal: Principal, cursor: str | None) -> None:
+        super().__init__(None)
+        self._hub, self._stream = hub, stream
+        self._principal, self._sent_cursor = principal, cursor
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> ASGIApp:  # type: ignore[override]
+        """The ASGI application that does so."""
+        return self._respond
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+            await send({"type": "http.response.body", "body": COMMENT, "more_body": True})
+            taken = scope["extensions"][EXTENSION](self._stream)  # type: ignore[index, operator]
+        finally:
+            self._hub.release(self._stream)
+        if taken:
+            await self._hub.join(self._stream, self._principal, self._sent_cursor)
+
+
+async def subscriber(
+    request: Request[Any, Any, State],
+    services: NamedDependency[Services],
+    ticket: Annotated[str | None, QueryParameter(description="A stream ticket, in place of a token.")] = None,
+) -> Principal:
+    """Who opens a stream: by token or by ticket. Raises `Unauthorized`, and `BadRequest` for both at once."""
+    token = bearer(request)
+    if ticket is not None and token is not None:
+        raise BadRequest("Send either an access token or a ticket, not both.")
+    if ticket is not None:
+        return await services.tokens.redeem_ticket(ticket)
+    if token is None:
+        raise Unauthorized
+    return await services.tokens.authenticate(token)
+
+
+@get("/v1/stream", operation_id="openStream")
+async def open_stream(
+    request: Request[Any, Any, State],
+    subscriber: NamedDependency[Principal],
+    services: NamedDependency[Services],
+    cursor: Annotated[str | None, QueryParameter(description="Where to go on; `now` for live events only.")] = None,
+) -> StreamResponse:
+    """The feed as server-sent events: what was missed, then everything as it happens."""
+    if EXTENSION not in (request.scope.get("extensions") or {}):
+        raise UnsupportedServer
+    require_device(subscriber)
+    require(subscriber, Permission.STREAM)
+    start = request.headers.get("last-event-id") or cursor
+    return StreamResponse(services.hub, services.hub.admit(subscriber), subscriber, start)
+
+
+@post("/v1/stream/tickets", operation_id="issueTicket", status_code=200)
+async def issue_ticket(principal: NamedDependency[Principal], services: NamedDependency[Services]) -> Response[bytes]:
+    """A ticket for `EventSource`, which cannot send headers."""
+    require_device(principal)
+    require(principal, Permission.STREAM)
+    ticket = await services.tokens.issue_ticket(principal)
+    url = f"{services.public_url}/v1/stream?ticket={ticket}"
+    return json_response(answers.json({"ticket": ticket, "expires_in": int(TICKET_LIFE.total_seconds()), "url": url}))

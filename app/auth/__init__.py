@@ -1,0 +1,5 @@
+"""Who a request acts as.
+
+tokens      credentials and the principals behind them
+passwords   argon2id
+"""

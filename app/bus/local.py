@@ -1,0 +1,52 @@
+"""The bus within one process."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+
+from app import telemetry
+from app.model import Message
+
+MAX_WAITING = 100_000
+
+
+class LocalBus:
+    """Hands every message to every listener. Publishing never waits and never fails."""
+
+    def __init__(self) -> None:
+        self._listeners: set[_Listener] = set()
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        """Passes the messages on in order; a listener that is too far behind loses its oldest ones."""
+        for listener in self._listeners:
+            listener.take(messages)
+
+    async def listen(self) -> AsyncIterator[list[Message]]:
+        """Messages published from the first step of the iteration on, in order, as many at a time as are waiting."""
+        listener = _Listener()
+        self._listeners.add(listener)
+        try:
+            while True:
+                yield await listener.give()
+        finally:
+            self._listeners.discard(listener)
+
+
+class _Listener:
+    def __init__(self) -> None:
+        self._waiting: deque[Message] = deque(maxlen=MAX_WAITING)
+        self._wake = asyncio.Event()
+
+    def take(self, messages: Sequence[Message]) -> None:
+        lost = len(self._waiting) + len(messages) - MAX_WAITING
+        if lost > 0:
+            telemetry.bus_dropped.inc(lost)
+        self._waiting.extend(messages)
+        self._wake.set()
+
+    async def give(self) -> list[Message]:
+        await self._wake.wait()
+        self._wake.clear()
+        messages = list(self._waiting)
+        self._waiting.clear()
+        return messages

@@ -1,0 +1,35 @@
+"""The `starling` command.
+
+serve      runs the server                    demo     shows what it does
+people     user, device, token                feed     new-epoch, prune
+opening    the database a command works on    server   the web server
+"""
+
+import sys
+
+import click
+
+from app.cli.demo import demo
+from app.cli.feed import feed, prune
+from app.cli.people import device, token, user
+from app.cli.serve import migrate, serve
+from app.errors import StarlingError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="starling")
+def starling() -> None:
+    """Starling: what an assistant saves is on every device at once."""
+
+
+for _command in (serve, demo, migrate, user, device, token, feed, prune):
+    starling.add_command(_command)
+
+
+def main() -> None:
+    """Exit 0 for success, 2 for wrong usage, 1 otherwise, with one line on stderr."""
+    try:
+        starling(prog_name="starling", standalone_mode=True)
+    except (StarlingError, OSError) as error:
+        click.echo(f"starling: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,8 @@
+"""`starling demo`."""
+
+import click
+
+
+@click.command()
+def demo() -> None:
+    """Placeholder."""

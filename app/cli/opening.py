@@ -1,0 +1,79 @@
+"""The database a command works on: the one that is named, or the embedded one, started if no server runs it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import click
+from pydantic import ValidationError
+
+from app.local import Postgres
+from app.settings import Settings
+from app.store.database import Database
+from app.store.schema import migrate, require_current
+from app.telemetry import configure_logging
+
+T = TypeVar("T")
+LANDMARK = Path("postgres", "PG_VERSION")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A database that answers and has the current schema."""
+
+    url: str
+    landmark: Path | None
+    postgres: Postgres | None
+
+
+def settings(*, quiet: bool = False) -> Settings:
+    """The configuration from the environment. Ends the command when it makes no sense. `quiet`: warnings are logged."""
+    try:
+        read = Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = "STARLING_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise click.UsageError(f"{name}: {first['msg']}") from None
+    configure_logging("warning" if quiet and read.log_level == "info" else read.log_level, read.log_format)
+    return read
+
+
+@asynccontextmanager
+async def opened(read: Settings) -> AsyncIterator[Opened]:
+    """While the body runs. The embedded database is migrated here, a named one by `starling migrate` alone."""
+    read.data_dir.mkdir(parents=True, exist_ok=True)
+    if read.database_url is not None:
+        await require_current(read.database_url)
+        yield Opened(read.database_url, None, None)
+        return
+    postgres = Postgres(read.data_dir)
+    try:
+        await postgres.start()
+        watch = asyncio.create_task(postgres.supervise())
+        try:
+            await migrate(postgres.url)
+            yield Opened(postgres.url, read.data_dir / LANDMARK, postgres)
+        finally:
+            watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await watch
+    finally:
+        await postgres.stop()
+
+
+def run(work: Callable[[Database], Awaitable[T]]) -> T:
+    """Runs a short command on the database."""
+
+    async def on_database() -> T:
+        read = settings(quiet=True)
+        async with opened(read) as found:
+            database = Database(found.url, pool_size=3)
+            try:
+                return await work(database)
+            finally:
+                await database.close()
+
+    return asyncio.run(on_database())

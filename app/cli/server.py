@@ -1,0 +1,65 @@
+"""The web server around one Starling: its socket, its signals, its end."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+
+from app.api.cors import Cors
+from app.hub.transport import DetachingProtocol
+from app.main import Starling, web_app
+
+DRAIN_S = 8
+BACKLOG = 4096
+USER_TIMEOUT_MS = 15_000
+"""How long sent bytes may stay unacknowledged (RFC 5482): ends half-open peers."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one. Raises `OSError`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+    listener.bind((host, port))
+    listener.listen(BACKLOG)
+    return listener
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which on SIGTERM or SIGINT says `bye` on every stream, waits for them, and returns."""
+
+    def __init__(self, starling: Starling) -> None:
+        proxies = list(starling.settings.trusted_proxies)
+        super().__init__(
+            uvicorn.Config(
+                Cors(web_app(starling)),
+                http=DetachingProtocol,
+                ws="none",
+                lifespan="on",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                proxy_headers=bool(proxies),
+                forwarded_allow_ips=proxies,
+                backlog=BACKLOG,
+                timeout_keep_alive=65,
+                timeout_graceful_shutdown=DRAIN_S,
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handles signals in the loop, and does not raise them again: what comes after the server ends in order too."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)

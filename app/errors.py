@@ -1,0 +1,136 @@
+"""Every error Starling raises on purpose: one base, rendered as problem+json (RFC 9457) in one place.
+
+A class's docstring is the sentence a person reads; `code` is what a program acts on; `status` the HTTP status.
+"""
+
+from typing import Any, ClassVar
+
+
+class StarlingError(Exception):
+    """Something went wrong."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, detail: str | None = None, **members: Any) -> None:
+        """`members` are extra problem members, such as `field`, `allowed`, `limit`, `retryable`, `next_step`."""
+        self.detail = detail or (self.__doc__ or "").strip().splitlines()[0]
+        self.members = members
+        super().__init__(self.detail)
+
+
+class BadRequest(StarlingError):
+    """The request could not be read."""
+
+    status = 400
+    code = "bad_request"
+
+
+class InvalidField(StarlingError):
+    """A value is missing, of the wrong type or out of range."""
+
+    status = 422
+    code = "invalid"
+
+    def __init__(self, field: str, detail: str | None = None, **members: Any) -> None:
+        super().__init__(detail, field=field, **members)
+
+
+class Unauthorized(StarlingError):
+    """A valid access token is needed: send it as `Authorization: Bearer …`."""
+
+    status = 401
+    code = "unauthorized"
+
+
+class InsufficientScope(StarlingError):
+    """The token does not carry the scope that this needs."""
+
+    status = 403
+    code = "insufficient_scope"
+
+
+class DeviceRequired(StarlingError):
+    """Only a device's token may do this."""
+
+    status = 403
+    code = "device_required"
+
+
+class NotFound(StarlingError):
+    """There is no such thing, or it is not yours."""
+
+    status = 404
+    code = "not_found"
+
+
+class MethodNotAllowed(StarlingError):
+    """This address does not know that method."""
+
+    status = 405
+    code = "method_not_allowed"
+
+
+class Conflict(StarlingError):
+    """Somebody changed the same field in the meantime; the current item is given."""
+
+    status = 409
+    code = "conflict"
+
+
+class EpochChanged(StarlingError):
+    """The feed's history was rewritten: drop what you hold and read it from the beginning."""
+
+    status = 409
+    code = "epoch_changed"
+
+
+class RequestIdReused(StarlingError):
+    """This request_id was already used with another body."""
+
+    status = 409
+    code = "request_id_reused"
+
+
+class TooLarge(StarlingError):
+    """The request body is too large."""
+
+    status = 413
+    code = "too_large"
+
+
+class TooManyStreams(StarlingError):
+    """Too many open streams: close one first."""
+
+    status = 429
+    code = "too_many_streams"
+
+
+class Unavailable(StarlingError):
+    """A part that this needs is not available right now; nothing was changed. Try again shortly."""
+
+    status = 503
+    code = "unavailable"
+
+    def __init__(self, detail: str | None = None, *, retry_after: int = 1, **members: Any) -> None:
+        self.retry_after = retry_after
+        super().__init__(detail, retryable=True, **members)
+
+
+class OutcomeUnknown(Unavailable):
+    """The database went away while this was being saved: repeat the very same request to be sure."""
+
+    code = "outcome_unknown"
+
+
+class UnsafeDatabase(StarlingError):
+    """The database may lose what it has acknowledged."""
+
+    code = "unsafe_database"
+
+
+class AlreadyExists(StarlingError):
+    """There already is one of that name."""
+
+    status = 409
+    code = "already_exists"

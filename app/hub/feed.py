@@ -1,0 +1,113 @@
+"""One feed as a process holds it: a tail of recent frames, and the streams that follow it."""
+
+import asyncio
+from collections import deque
+from typing import Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from app.hub import sse
+from app.model import Head
+
+TAIL_BYTES = 128 * 1024
+SLICE_BYTES = 64 * 1024
+
+S = TypeVar("S")
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A change in the tail: its frame, chunk framing included, encoded once for all streams."""
+
+    seq: int
+    audience: frozenset[UUID] | None
+    frame: bytes
+
+    def is_for(self, device_id: UUID) -> bool:
+        """Whether the device is in the audience."""
+        return self.audience is None or device_id in self.audience
+
+
+class Feed(Generic[S]):
+    """The tail covers the changes in (lo, head]. A live stream has no state of its own: its cursor is `head`."""
+
+    __slots__ = (
+        "auth",
+        "epoch",
+        "fill",
+        "head",
+        "hint",
+        "id",
+        "is_loaded",
+        "judging",
+        "live",
+        "lo",
+        "streams",
+        "tail",
+        "tail_bytes",
+        "waiters",
+    )
+
+    def __init__(self, feed_id: UUID) -> None:
+        self.id = feed_id
+        self.is_loaded = False
+        self.epoch = ""
+        self.auth = 0
+        self.head = self.lo = 0
+        self.hint = 0
+        self.tail: deque[Entry] = deque()
+        self.tail_bytes = 0
+        self.streams: set[S] = set()
+        self.live: set[S] = set()
+        self.waiters: set[asyncio.Future[None]] = set()
+        self.fill: asyncio.Task[None] | None = None
+        self.judging: asyncio.Task[None] | None = None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody follows it."""
+        return bool(self.streams or self.waiters)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the next change may be appended as it comes."""
+        return self.is_loaded and self.fill is None and self.judging is None
+
+    def load(self, head: Head) -> None:
+        """Begins at the database's head with an empty tail; also after history or too much was missed."""
+        self.is_loaded = True
+        self.epoch, self.auth = head.epoch, max(self.auth, head.auth)
+        self.head = self.lo = head.head
+        self.tail.clear()
+        self.tail_bytes = 0
+
+    def append(self, seq: int, audience: frozenset[UUID] | None, wire: bytes) -> Entry:
+        """The next change. `seq` is above the head; numbers between them are of changes that were replaced since."""
+        entry = Entry(seq, audience, sse.chunk(sse.item(f"{self.epoch}.{seq}", wire)))
+        self.tail.append(entry)
+        self.tail_bytes += len(entry.frame)
+        self.head = seq
+        while self.tail_bytes > TAIL_BYTES and len(self.tail) > 1:
+            oldest = self.tail.popleft()
+            self.tail_bytes -= len(oldest.frame)
+            self.lo = oldest.seq
+        return entry
+
+    def slice(self, after: int, device_id: UUID) -> tuple[bytes, int]:
+        """Frames of the tail after `after` (at least `lo`) for the device, about 64 KiB, and the seq they reach."""
+        frames: list[bytes] = []
+        size = 0
+        for entry in self.tail:
+            if entry.seq <= after or not entry.is_for(device_id):
+                continue
+            frames.append(entry.frame)
+            size += len(entry.frame)
+            if size >= SLICE_BYTES:
+                return b"".join(frames), entry.seq
+        return b"".join(frames), self.head
+
+    def wake(self) -> None:
+        """Tells those who wait for a change."""
+        for waiter in self.waiters:
+            if not waiter.done():
+                waiter.set_result(None)

@@ -1,0 +1,210 @@
+"""The hub's desk: admits streams, greets them, and hears from them what becomes of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from app import telemetry
+from app.bus.presence import Presence
+from app.errors import DeviceRequired, StarlingError, TooManyStreams, Unavailable
+from app.hub.feed import Feed
+from app.hub.fill import Filler, reset
+from app.hub.pump import Pump
+from app.hub.stream import Phase, Stream
+from app.hub.visits import Visits
+from app.hub.watch import Watch
+from app.model import Cursor, Head, Message, Principal, Start
+from app.store.devices import Devices
+from app.store.feed import FeedReader
+from app.store.grants import Grants
+
+CHECK_S = 3.0
+
+log = structlog.get_logger(__name__)
+
+
+class Caps(msgspec.Struct, frozen=True):
+    """How many streams a device and a user may have open, and how long one lives at most (seconds)."""
+
+    per_device: int
+    per_user: int
+    lifetime_s: int
+
+
+class Hub:
+    """Everything this process delivers. Run `run()` as one task of the process."""
+
+    def __init__(
+        self,
+        reader: FeedReader,
+        grants: Grants,
+        devices: Devices,
+        presence: Presence,
+        caps: Caps,
+        *,
+        on_check: Callable[[], Awaitable[object]],
+        on_rewound: Callable[[], Awaitable[object]],
+    ) -> None:
+        """`on_check` runs before every check of the heads, `on_rewound` when a feed's head fell."""
+        self._reader = reader
+        self._grants = grants
+        self._devices = devices
+        self._presence = presence
+        self._caps = caps
+        self._on_check = on_check
+        self._filler = Filler(reader, grants, self._start_pump)
+        self._pump = Pump(reader, self._filler)
+        self._visits = Visits(caps.lifetime_s)
+        self.watch = Watch(reader, self._filler, on_rewound)
+        self._seen: set[tuple[UUID, UUID]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self, messages: AsyncIterator[list[Message]]) -> None:
+        """Delivers until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.watch.hear(messages))
+            tasks.create_task(self._visits.calendar.run())
+            tasks.create_task(self._check_on_and_on())
+
+    def admit(self, principal: Principal) -> Stream:
+        """A place for one more stream; `release` it if the connection does not come to be.
+
+        Raises `DeviceRequired`, or `TooManyStreams` above the caps.
+        """
+        if principal.device_id is None:
+            raise DeviceRequired("Only a device's token opens a stream.")
+        feed = self.watch.feed(principal.feed_id)
+        of_device = sum(stream.device_id == principal.device_id for stream in feed.streams)
+        if of_device >= self._caps.per_device:
+            raise TooManyStreams("This device has too many open streams.", limit=self._caps.per_device, retryable=True)
+        if len(feed.streams) >= self._caps.per_user:
+            raise TooManyStreams("Your devices have too many open streams.", limit=self._caps.per_user, retryable=True)
+        stream = Stream(self, feed, principal, principal.device_id)
+        feed.streams.add(stream)
+        telemetry.streams.inc()
+        return stream
+
+    def release(self, stream: Stream) -> None:
+        """Gives up the place of a stream that never got its connection."""
+        if stream.transport is None:
+            self.left(stream)
+
+    async def join(self, stream: Stream, principal: Principal, sent_cursor: str | None) -> None:
+        """Serves a connection that is this stream's by now: hello, what it missed, and then what happens.
+
+        `sent_cursor` is as the client sent it, or `now`. Returns when the stream is live, paused or ended.
+        """
+        try:
+            head = await self._head_for(stream, principal)
+        except StarlingError:
+            stream.bye("drain")  # the database is away: come back in a moment
+            return
+        if head is None:
+            stream.revoke()
+            return
+        self._greet(stream, sent_cursor, head)
+        self._visits.begin(stream, principal)
+        await self._pump.run(stream)
+
+    async def _head_for(self, stream: Stream, principal: Principal) -> Head | None:
+        """The feed's row, read after the request came; None when the feed is gone or the token was revoked."""
+        feed = stream.feed
+        while stream.is_open:
+            head = await self._reader.head(feed.id)
+            if head is None:
+                return None
+            self.watch.apply(feed, head)
+            if max(head.auth, feed.auth) > principal.auth and not await self._grants.good([principal.token_hash]):
+                return None
+            if head.epoch == feed.epoch:
+                return head
+            await self._filler.filled(feed)
+        return None
+
+    def _greet(self, stream: Stream, sent: str | None, head: Head) -> None:
+        start = Start(Cursor(head.epoch, head.head)) if sent == "now" else Start.judge(sent, head)
+        stream.phase = Phase.BEHIND
+        stream.seq, stream.base = start.cursor.seq, start.cursor.base
+        stream.ready_at = head.head
+        if start.reset is not None:
+            reset(stream, head, start.reset)
+        told = {"device_id": str(stream.device_id), "cursor": stream.cursor, "head": head.head}
+        stream.send("hello", told, retry=True)
+        stream.is_present = True
+        self._presence.enter(stream.feed.id, stream.device_id)
+        self._seen.add((stream.feed.id, stream.device_id))
+
+    def paused(self, stream: Stream) -> None:
+        """A live stream that is not read leaves the live ones; its cursor stays where it was."""
+        if stream.phase is Phase.LIVE:
+            stream.feed.live.discard(stream)
+            stream.seq, stream.base = stream.feed.head, 0
+            stream.phase = Phase.BEHIND
+
+    def resumed(self, stream: Stream) -> None:
+        """It goes on from its cursor."""
+        self._start_pump(stream)
+
+    def left(self, stream: Stream) -> None:
+        """The stream is gone."""
+        feed = stream.feed
+        if stream not in feed.streams:
+            return
+        if stream.is_present:
+            self._presence.leave(feed.id, stream.device_id)
+            self._seen.add((feed.id, stream.device_id))
+        stream.phase = Phase.ENDED
+        feed.live.discard(stream)
+        feed.streams.discard(stream)
+        telemetry.streams.dec()
+        self.watch.release(feed)
+
+    async def changed(self, feed_id: UUID, after: int, timeout_s: float) -> None:
+        """Returns when the feed's head is above `after`, its history changed, or the time is over."""
+        feed: Feed[Stream] = self.watch.feed(feed_id)
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        feed.waiters.add(waiter)
+        try:
+            async with asyncio.timeout(timeout_s):
+                head = await self._reader.head(feed_id)
+                if head is None or head.head > after:
+                    return
+                self.watch.apply(feed, head)
+                await waiter
+        except TimeoutError:
+            return
+        finally:
+            feed.waiters.discard(waiter)
+            self.watch.release(feed)
+
+    def _start_pump(self, stream: Stream) -> None:
+        if stream.phase is Phase.BEHIND and not stream.is_pumped:
+            self._spawn(self._pump.run(stream))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("hub.pump_failed", exc_info=error)
+
+    async def _check_on_and_on(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_S)
+            try:
+                await self._on_check()
+                await self.watch.check()
+                seen, self._seen = self._seen, set()
+                if seen:
+                    await self._devices.seen(seen)
+            except Unavailable as error:
+                log.warning("hub.check_failed", reason=error.detail)
+            except Exception:
+                log.exception("hub.check_failed")

@@ -1,0 +1,92 @@
+"""Brings one device up to its feed: connecting, reconnecting, a gap, a slow reader are all this one case."""
+
+import asyncio
+
+from app import telemetry
+from app.errors import Unavailable
+from app.hub import sse
+from app.hub.feed import Feed
+from app.hub.fill import Filler, reset
+from app.hub.stream import Phase, Stream
+from app.model import Cursor
+from app.store.feed import FeedReader, Page
+
+PAGES_AT_ONCE = 4
+PAGE_ROWS = 1000
+PAGE_BYTES = 192 * 1024
+RETRY_S = 0.5
+
+
+class Pump:
+    """Writes a stream the changes after its cursor, then lets it join the live ones. Stops while its buffer is full."""
+
+    def __init__(self, reader: FeedReader, filler: Filler) -> None:
+        self._reader = reader
+        self._filler = filler
+        self._pages = asyncio.Semaphore(PAGES_AT_ONCE)
+
+    async def run(self, stream: Stream) -> None:
+        """Returns when the stream is live, paused or ended. At most one run a stream."""
+        if stream.is_pumped:
+            return
+        stream.is_pumped = True
+        telemetry.streams_behind.inc()
+        try:
+            while stream.phase is Phase.BEHIND and not stream.is_paused:
+                await self._step(stream, stream.feed)
+        finally:
+            stream.is_pumped = False
+            telemetry.streams_behind.dec()
+
+    async def _step(self, stream: Stream, feed: Feed[Stream]) -> None:
+        if feed.judging is not None:
+            await asyncio.shield(feed.judging)
+            return
+        if stream.seq >= stream.ready_at >= 0:
+            stream.ready_at = -1
+            stream.send("ready", {"cursor": stream.cursor, "device_id": str(stream.device_id)})
+        if stream.is_paused:
+            return
+        if stream.seq == feed.head:  # no await from here on, or a change could slip in between
+            stream.phase = Phase.LIVE
+            feed.live.add(stream)
+        elif feed.lo <= stream.seq < feed.head and stream.seq >= stream.base:
+            frames, stream.seq = feed.slice(stream.seq, stream.device_id)
+            stream.write(frames)
+            await asyncio.sleep(0)  # others have their turn
+        elif stream.seq > feed.head:  # a page was read past what the feed has
+            await self._filler.filled(feed, stream.seq)
+        else:
+            await self._page(stream, feed)
+
+    async def _page(self, stream: Stream, feed: Feed[Stream]) -> None:
+        after, epoch = stream.seq, feed.epoch
+        try:
+            async with self._pages:
+                page = await self._reader.page(
+                    feed.id, after, device_id=stream.device_id, limit=PAGE_ROWS, max_bytes=PAGE_BYTES
+                )
+        except Unavailable:
+            await asyncio.sleep(RETRY_S)
+            return
+        if stream.phase is not Phase.BEHIND or (stream.seq, feed.epoch) != (after, epoch):
+            return  # ended or reset meanwhile
+        if page is None:
+            stream.revoke()
+        elif page.head.auth > feed.auth:
+            self._filler.judge(feed, page.head.auth)
+        elif page.head.epoch != epoch:
+            await self._filler.filled(feed)
+        else:
+            self._write(stream, feed, page)
+
+    def _write(self, stream: Stream, feed: Feed[Stream], page: Page) -> None:
+        cursor = Cursor(feed.epoch, stream.seq, stream.base)
+        if (reason := cursor.refusal(page.head)) == "cursor_pruned":
+            reset(stream, page.head, reason)
+            return
+        if page.rows:
+            frames = [sse.item(str(cursor.at(row.seq)), row.wire) for row in page.rows]
+            stream.write(sse.chunk(b"".join(frames)))
+            telemetry.frames.inc(len(frames))
+        stream.seq = page.end

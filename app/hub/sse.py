@@ -1,0 +1,77 @@
+"""The bytes of an event stream (WHATWG HTML, section 9.2) in HTTP/1.1 chunks (RFC 9112, section 7.1). Pure."""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+COMMENT = b": starling\n\n"
+LAST_CHUNK = b"0\r\n\r\n"
+RETRY_MS = (1500, 4500)
+"""Clients reconnect after a time between these, each its own, so that they do not come all at once."""
+
+
+def chunk(body: bytes) -> bytes:
+    """One chunk of a chunked body."""
+    return b"%x\r\n%b\r\n" % (len(body), body)
+
+
+def event(name: str, cursor: str, data: object, *, retry: int | None = None) -> bytes:
+    """One event. `data` is encoded as JSON; `retry` in milliseconds."""
+    head = f"event: {name}\nid: {cursor}\n" + (f"retry: {retry}\n" if retry is not None else "")
+    return b"%bdata: %b\n\n" % (head.encode(), msgspec.json.encode(data))
+
+
+def item(cursor: str, wire: bytes) -> bytes:
+    """An item event around the item's own bytes."""
+    return b"event: item\nid: %b\ndata: %b\n\n" % (cursor.encode(), wire)
+
+
+class Event(msgspec.Struct, frozen=True):
+    """An event as a reader sees it. `id` is the last one seen so far, as the standard has it."""
+
+    name: str
+    id: str
+    data: str
+    retry: int | None = None
+
+
+class Decoder:
+    """Turns bytes, cut anywhere, into events. Comments are counted, not reported."""
+
+    def __init__(self) -> None:
+        self.comments = 0
+        self._rest = b""
+        self._id = ""
+        self._clear()
+
+    def feed(self, received: bytes) -> Iterator[Event]:
+        """The events that these bytes complete."""
+        *lines, self._rest = (self._rest + received).split(b"\n")
+        yield from self._read(line.removesuffix(b"\r").decode() for line in lines)
+
+    def _clear(self) -> None:
+        self._name = ""
+        self._data: list[str] = []
+        self._retry: int | None = None
+
+    def _read(self, lines: Iterable[str]) -> Iterator[Event]:
+        for line in lines:
+            if line.startswith(":"):
+                self.comments += 1
+            elif line:
+                self._field(*line.partition(":")[::2])
+            else:
+                if self._data:
+                    yield Event(self._name or "message", self._id, "\n".join(self._data), self._retry)
+                self._clear()
+
+    def _field(self, name: str, value: str) -> None:
+        value = value.removeprefix(" ")
+        if name == "data":
+            self._data.append(value)
+        elif name == "event":
+            self._name = value
+        elif name == "id":
+            self._id = value
+        elif name == "retry" and value.isascii() and value.isdigit():
+            self._retry = int(value)

@@ -1,0 +1,99 @@
+"""The feeds that somebody follows here, what the bus says of them, and the check that finds what it did not say."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import UUID
+
+import structlog
+
+from app import telemetry
+from app.hub.feed import Feed
+from app.hub.fill import Filler, ring
+from app.hub.stream import Stream
+from app.model import Changed, Head, Message, Revoked
+from app.store.feed import FeedReader
+
+log = structlog.get_logger(__name__)
+
+
+class Watch:
+    """Keeps each followed feed up to the database. `on_rewound` runs when a feed's head fell: history was rewritten."""
+
+    def __init__(self, reader: FeedReader, filler: Filler, on_rewound: Callable[[], Awaitable[object]]) -> None:
+        self._reader = reader
+        self._filler = filler
+        self._on_rewound = on_rewound
+        self._feeds: dict[UUID, Feed[Stream]] = {}
+
+    def feed(self, feed_id: UUID) -> Feed[Stream]:
+        """The feed, held from now on if it was not."""
+        feed = self._feeds.get(feed_id)
+        if feed is None:
+            feed = self._feeds[feed_id] = Feed(feed_id)
+        return feed
+
+    def release(self, feed: Feed[Stream]) -> None:
+        """Lets go of a feed that nobody follows any more."""
+        if not feed.is_watched and self._feeds.get(feed.id) is feed:
+            del self._feeds[feed.id]
+
+    async def hear(self, messages: AsyncIterator[list[Message]]) -> None:
+        """Takes what the bus says, until cancelled."""
+        async for batch in messages:
+            for message in batch:
+                feed = self._feeds.get(message.feed_id)
+                if feed is None:
+                    continue
+                if isinstance(message, Changed):
+                    self._take(feed, message)
+                elif isinstance(message, Revoked) and message.auth > feed.auth:
+                    self._filler.judge(feed, message.auth)
+
+    def _take(self, feed: Feed[Stream], change: Changed) -> None:
+        if not feed.is_loaded:
+            feed.hint = max(feed.hint, change.seq)
+        elif change.auth > feed.auth:
+            feed.hint = max(feed.hint, change.seq)
+            self._filler.judge(feed, change.auth)
+        elif change.epoch == feed.epoch and change.seq <= feed.head:
+            return
+        elif change.epoch == feed.epoch and change.seq == feed.head + 1 and change.wire and feed.is_settled:
+            ring(feed, feed.append(change.seq, change.audience, change.wire))
+            feed.wake()
+        else:
+            self._filler.start(feed, change.seq)
+
+    def apply(self, feed: Feed[Stream], head: Head) -> bool:
+        """Takes a feed's row as an event; whether it said anything new."""
+        if not feed.is_loaded:
+            feed.load(head)
+            if feed.hint > feed.head:
+                self._filler.start(feed, feed.hint)
+            return False
+        if head.auth > feed.auth:
+            self._filler.judge(feed, head.auth)
+            return True
+        if head.epoch != feed.epoch or head.head > feed.head:
+            self._filler.start(feed, head.head)
+            return True
+        return False
+
+    async def check(self) -> None:
+        """Compares every followed feed with the database in one query. Raises `Unavailable`."""
+        before = {feed.id: (feed.epoch, feed.head) for feed in self._feeds.values() if feed.is_loaded}
+        if not before:
+            return
+        heads = await self._reader.heads(before.keys())
+        fell = False
+        for feed_id, (epoch, known) in before.items():
+            feed, head = self._feeds.get(feed_id), heads.get(feed_id)
+            if feed is None:
+                continue
+            if head is None:
+                self._filler.start(feed)
+            elif head.epoch == epoch and head.head < known:
+                fell = True
+            elif self.apply(feed, head):
+                telemetry.check_finds.inc()
+        if fell:
+            log.warning("hub.history_fell")
+            await self._on_rewound()

@@ -1,0 +1,158 @@
+"""The composition root: makes every part once, joins them, and runs them as one process."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+from litestar import Litestar, Router
+from litestar.datastructures import State
+from litestar.di import Provide
+
+from app.actions.changes import ChangeActions
+from app.actions.devices import DeviceActions
+from app.actions.items import ItemActions
+from app.actions.receipts import Receipts
+from app.api import problems
+from app.api.actions import ActionsController
+from app.api.changes import ChangesController
+from app.api.devices import DevicesController, acknowledge, me
+from app.api.health import health, ready
+from app.api.items import ItemsController, item_query
+from app.api.requests import StrictRequest, caller_of, principal_of
+from app.api.services import Services
+from app.api.stream import issue_ticket, open_stream, subscriber
+from app.auth.tokens import Tokens
+from app.bus.local import LocalBus
+from app.bus.presence import Presence
+from app.errors import Unavailable
+from app.hub.hub import Caps, Hub
+from app.settings import MAX_BODY_BYTES, Settings
+from app.store.commit import Committer
+from app.store.database import Database
+from app.store.devices import Devices
+from app.store.feed import FeedReader
+from app.store.grants import Grants
+from app.store.items import Items
+from app.store.lineage import Lineage
+from app.store.upkeep import Upkeep
+
+UPKEEP_S = 30.0
+
+log = structlog.get_logger(__name__)
+
+
+class Starling:
+    """All parts of one process. `async with starling.running():` runs what runs beside the requests."""
+
+    def __init__(self, settings: Settings, database_url: str, public_url: str, landmark: Path | None = None) -> None:
+        self.settings = settings
+        self.database = Database(database_url, pool_size=settings.database_pool)
+        self.bus = LocalBus()
+        self.presence = Presence()
+        self.grants = Grants(self.database)
+        self.devices = Devices(self.database)
+        self.reader = FeedReader(self.database)
+        self.committer = Committer(self.database, self.bus.publish)
+        self.lineage = Lineage(self.database, settings.data_dir / "lineage.json", landmark)
+        self.upkeep = Upkeep(self.database, self.committer, tombstone_age=timedelta(days=settings.tombstone_days))
+        self.tokens = Tokens(self.grants)
+        self.receipts = Receipts(self.devices, self.presence)
+        self.hub = Hub(
+            self.reader,
+            self.grants,
+            self.devices,
+            self.presence,
+            Caps(settings.streams_per_device, settings.streams_per_user, settings.stream_lifetime_s),
+            on_check=self.lineage.settle,
+            on_rewound=self.lineage.renew,
+        )
+        self.services = Services(
+            items=ItemActions(self.committer, Items(self.database), self.receipts),
+            changes=ChangeActions(self.committer, self.reader, self.hub.changed),
+            devices=DeviceActions(self.devices, self.grants, self.reader, self.presence, self.bus.publish),
+            tokens=self.tokens,
+            grants=self.grants,
+            reader=self.reader,
+            hub=self.hub,
+            check_ready=self.database.ping,
+            public_url=public_url.rstrip("/"),
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Runs the committer, the hub and the upkeep while the body runs."""
+        if not self.settings.unsafe_durability:
+            await self.database.require_durability()
+        await self.lineage.settle()
+        async with asyncio.TaskGroup() as tasks:
+            work = [
+                tasks.create_task(each)
+                for each in (
+                    self.committer.run(),
+                    self.hub.run(self.bus.listen()),
+                    self.tokens.hear(self.bus.listen()),
+                    self.receipts.hear(self.bus.listen()),
+                    self._keep_up(),
+                )
+            ]
+            try:
+                yield
+            finally:
+                for task in work:
+                    task.cancel()
+        await self.database.close()
+
+    async def _keep_up(self) -> None:
+        while True:
+            await asyncio.sleep(UPKEEP_S)
+            try:
+                await self.upkeep.run_once()
+            except Unavailable as error:
+                log.warning("upkeep.failed", reason=error.detail)
+            except Exception:
+                log.exception("upkeep.failed")
+
+
+def web_app(starling: Starling) -> Litestar:
+    """The Litestar application."""
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        async with starling.running():
+            yield
+
+    services = starling.services
+    protected = Router(
+        path="/",
+        route_handlers=[
+            ActionsController,
+            ItemsController,
+            ChangesController,
+            DevicesController,
+            acknowledge,
+            me,
+            issue_ticket,
+        ],
+        dependencies={
+            "principal": Provide(principal_of),
+            "caller": Provide(caller_of),
+            "wanted": Provide(item_query, sync_to_thread=False),
+        },
+    )
+    return Litestar(
+        route_handlers=[protected, open_stream, health, ready],
+        dependencies={
+            "services": Provide(lambda: services, sync_to_thread=False),
+            "subscriber": Provide(subscriber),
+        },
+        exception_handlers=problems.HANDLERS,
+        request_class=StrictRequest,
+        request_max_body_size=MAX_BODY_BYTES,
+        lifespan=[lifespan],
+        openapi_config=None,
+        logging_config=None,
+        state=State(),
+    )

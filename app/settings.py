@@ -1,0 +1,54 @@
+"""All configuration, read once from the environment (`STARLING_*`) by the composition root and passed on from there."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MAX_BODY_BYTES = 10 * 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """Every default is right for one machine. Units are in the names; what `None` means stands at each."""
+
+    model_config = SettingsConfigDict(env_prefix="STARLING_", env_ignore_empty=True, frozen=True, extra="ignore")
+
+    database_url: str | None = None
+    """`postgresql+asyncpg://…` of any Postgres from 15 on. None: the embedded one under `data_dir`."""
+    data_dir: Path = Path(".starling")
+    public_url: str | None = None
+    """Where clients reach this server. None: the address it listens on."""
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses or networks whose X-Forwarded-* headers are believed, comma-separated. None are by default."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    """Loopback port of `/metrics`. None: not served."""
+
+    streams_per_device: int = Field(default=4, ge=1)
+    streams_per_user: int = Field(default=64, ge=1)
+    stream_lifetime_s: int = Field(default=600, ge=1)
+    tombstone_days: float = Field(default=90, ge=0)
+
+    database_pool: int = Field(default=10, ge=3)
+    """Database connections of one process."""
+    unsafe_durability: bool = False
+    """For tests only: accept a database with fsync, full_page_writes or synchronous_commit off."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "console", "json"] = "auto"
+    """`auto`: for people on a terminal, JSON otherwise."""
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _asyncpg(cls, value: str | None) -> str | None:
+        """Accepts `postgres://` and `postgresql://` as hosting providers write them."""
+        scheme, separator, rest = (value or "").partition("://")
+        if value is None:
+            return None
+        if not separator or scheme not in {"postgres", "postgresql", "postgresql+asyncpg"}:
+            raise ValueError("must look like postgresql://user@host/database")
+        return f"postgresql+asyncpg://{rest}"

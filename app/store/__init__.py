@@ -1,0 +1,11 @@
+"""Postgres, the source of truth; the only room that knows SQLAlchemy.
+
+commit       group commit: the one way items change
+batch        the working set of a commit        fold        what one change does to one item (pure)
+statements   the SQL of a commit                feed        heads and pages of a feed
+items        reading and searching items        devices     devices, acknowledgements, revocation
+grants       people, clients, tokens, tickets   upkeep      expiry and pruning
+lineage      epochs: noticing a restore         shared      reads that callers of one moment share
+database     connections, roles, failures       tables      the schema
+schema       migrations
+"""

@@ -1,0 +1,185 @@
+"""Group commit: the one way items change. Waiting changes of all callers are committed in one transaction.
+
+A caller that goes away changes nothing: what it submitted is committed and published all the same.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import structlog
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app import telemetry
+from app.errors import InvalidField, OutcomeUnknown, Unavailable
+from app.model import Changed
+from app.store.batch import Batch
+from app.store.database import Database, is_data_error, passing_failures, sqlstate
+from app.store.fold import Change, Outcome
+from app.store.statements import ITEMS, LOCK, REPLAYS, WITNESS, WRITE, XACT_STATUS
+
+MAX_BATCH = 512
+MAX_BATCH_BYTES = 4 * 1024 * 1024
+MAX_WAITING = 8192
+RESOLVE_S = 5.0
+
+log = structlog.get_logger(__name__)
+_Waiting = tuple[Change, asyncio.Future[Outcome]]
+
+
+class _CommitUncertain(Exception):
+    """The connection was lost after the commit had been sent."""
+
+
+class Committer:
+    """Takes changes from many callers and commits them in arrival order. Run `run()` as one task of the process."""
+
+    def __init__(self, database: Database, publish: Callable[[Sequence[Changed]], None]) -> None:
+        self._database = database
+        self._publish = publish
+        self._waiting: deque[_Waiting] = deque()
+        self._wake = asyncio.Event()
+
+    async def submit(self, change: Change) -> Outcome:
+        """Commits one change. Raises `Unavailable`: nothing was changed; `OutcomeUnknown`: that cannot be told."""
+        return await self._enqueue([change])[0]
+
+    async def submit_all(self, changes: Sequence[Change]) -> list[Outcome]:
+        """Commits changes in their order, each on its own; not necessarily in one transaction."""
+        return list(await asyncio.gather(*self._enqueue(changes)))
+
+    def _enqueue(self, changes: Sequence[Change]) -> list[asyncio.Future[Outcome]]:
+        if len(self._waiting) + len(changes) > MAX_WAITING:
+            raise Unavailable("Too many writes are waiting; nothing was changed.", retry_after=2)
+        loop = asyncio.get_running_loop()
+        futures: list[asyncio.Future[Outcome]] = [loop.create_future() for _ in changes]
+        self._waiting.extend(zip(changes, futures, strict=True))
+        self._wake.set()
+        return futures
+
+    async def run(self) -> None:
+        """Commits until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                await self._settle(self._take())
+
+    def _take(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        weight = 0
+        while self._waiting and len(batch) < MAX_BATCH and weight < MAX_BATCH_BYTES:
+            batch.append(self._waiting.popleft())
+            weight += batch[-1][0].weight
+        telemetry.commit_batch.observe(len(batch))
+        return batch
+
+    async def _settle(self, waiting: list[_Waiting]) -> None:
+        """Answers every caller of the batch, whatever happens."""
+        try:
+            outcomes = await self._commit([change for change, _ in waiting])
+        except asyncio.CancelledError:
+            _fail(waiting, Unavailable("The server is stopping; nothing was changed."))
+            raise
+        except Exception as error:  # noqa: BLE001 - handed to the callers
+            if is_data_error(error) and len(waiting) > 1:
+                for one in waiting:
+                    await self._settle([one])
+                return
+            _fail(waiting, self._explained(error))
+            return
+        for (_, future), outcome in zip(waiting, outcomes, strict=True):
+            if not future.done():
+                future.set_result(outcome)
+
+    @staticmethod
+    def _explained(error: Exception) -> Exception:
+        if is_data_error(error):
+            log.error("commit.refused_by_database", sqlstate=sqlstate(error))
+            return InvalidField("body", "The database cannot store a value of this item.")
+        if not isinstance(error, Unavailable):
+            log.error("commit.failed", exc_info=error)
+        return error
+
+    async def _commit(self, changes: Sequence[Change]) -> list[Outcome]:
+        started = time.perf_counter()
+        batch = Batch(changes)
+        try:
+            async with passing_failures(), self._database.engine.connect() as connection:
+                await self._write(connection, batch)
+        except _CommitUncertain:
+            await self._resolve(batch)
+        telemetry.commit_seconds.observe(time.perf_counter() - started)
+        telemetry.changes.inc(len(batch.messages))
+        self._announce(batch)
+        return batch.outcomes
+
+    async def _write(self, connection: AsyncConnection, batch: Batch) -> None:
+        batch.load_feeds(await connection.execute(LOCK, batch.lock_arguments()))
+        if (wanted := batch.replay_arguments()) is not None:
+            batch.load_replays(await connection.execute(REPLAYS, wanted))
+        if (wanted := batch.item_arguments()) is not None:
+            batch.load_items(await connection.execute(ITEMS, wanted))
+        batch.fold()
+        if (columns := batch.columns()) is not None:
+            await connection.execute(WRITE, columns)
+        await self._finish(connection)
+
+    @staticmethod
+    async def _finish(connection: AsyncConnection) -> None:
+        try:
+            await connection.commit()
+        except (SQLAlchemyError, OSError) as error:
+            state = sqlstate(error)
+            if isinstance(error, DBAPIError) and state is not None and not state.startswith(("08", "57")):
+                raise
+            raise _CommitUncertain from error
+
+    async def _resolve(self, batch: Batch) -> None:
+        """Returns when the batch turns out to be committed; raises `Unavailable` when it is not, or nobody can tell."""
+        log.warning("commit.uncertain", changes=len(batch.changes))
+        deadline = time.monotonic() + RESOLVE_S
+        while time.monotonic() < deadline:
+            try:
+                status = await self._status(batch)
+            except Unavailable:
+                status = None
+            if status == "committed":
+                return
+            if status == "aborted":
+                raise Unavailable
+            await asyncio.sleep(0.1)
+        raise OutcomeUnknown
+
+    async def _status(self, batch: Batch) -> str | None:
+        """`committed`, `aborted`, or None while the other connection is still at it."""
+        try:
+            async with self._database.transaction(*{change.feed_id for change in batch.changes}) as connection:
+                found: str | None = (await connection.execute(XACT_STATUS, {"xid": batch.xid})).scalar_one()
+                if found != "committed":
+                    return None if found == "in progress" else "aborted"
+                # A crash may give the same number to another transaction, so the number alone proves nothing.
+                witness = batch.witness()
+                if witness is None or (await connection.execute(WITNESS, witness)).first():
+                    return "committed"
+        except DBAPIError as error:
+            if sqlstate(error) == "22023":  # "transaction ID is in the future": the crash forgot it
+                return "aborted"
+            raise
+        raise OutcomeUnknown
+
+    def _announce(self, batch: Batch) -> None:
+        if not batch.messages:
+            return
+        try:
+            self._publish(batch.messages)
+        except Exception:  # the commit stands; readers find it by their own check
+            log.exception("commit.publish_failed")
+
+
+def _fail(waiting: list[_Waiting], error: Exception) -> None:
+    for _, future in waiting:
+        if not future.done():
+            future.set_exception(error)

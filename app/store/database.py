@@ -1,0 +1,109 @@
+"""Connections: the pool, the role they take, the feeds a transaction may see, and what a failure means."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from app.errors import Unavailable, UnsafeDatabase
+from app.store.tables import APP_ROLE, FEEDS_SETTING
+
+POOL_TIMEOUT_S = 2.0
+STATEMENT_TIMEOUT_MS = 20_000
+_DURABLE = {"fsync": ("on",), "full_page_writes": ("on",), "synchronous_commit": ("on", "remote_write", "remote_apply")}
+_SET_FEEDS = text(f"select set_config('{FEEDS_SETTING}', :feeds, true)")
+
+# Classes of SQLSTATE that say "not now" rather than "never": connection, resources, operator intervention, system.
+_PASSING = ("08", "53", "57", "58", "55P03", "40", "25006")
+
+
+def array(ids: Sequence[UUID]) -> str:
+    """A uuid[] literal."""
+    return "{" + ",".join(map(str, ids)) + "}"
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """The SQLSTATE of a database error, or None when the connection itself failed."""
+    original = getattr(error, "orig", error)
+    return getattr(original, "sqlstate", None)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the database is away or overloaded, so that the same request may succeed later."""
+    if isinstance(error, (PoolTimeout, OSError, TimeoutError, asyncpg.InterfaceError)):
+        return True
+    state = sqlstate(error)
+    if state is not None:
+        return state.startswith(_PASSING)
+    return isinstance(error, (OperationalError, InterfaceError)) or getattr(error, "connection_invalidated", False)
+
+
+@asynccontextmanager
+async def passing_failures() -> AsyncIterator[None]:
+    """Turns "the database is away" into 503 `unavailable`; every other error goes on as it is."""
+    try:
+        yield
+    except (SQLAlchemyError, OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+        if is_passing(error):
+            raise Unavailable("The database is not available right now; nothing was changed.") from error
+        raise
+
+
+class Database:
+    """A pool of connections that act as `starling_app`."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        settings = {
+            "role": APP_ROLE,
+            "application_name": "starling",
+            "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+            "idle_in_transaction_session_timeout": str(STATEMENT_TIMEOUT_MS),
+            "jit": "off",
+            "timezone": "UTC",
+        }
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            hide_parameters=True,
+            pool_timeout=POOL_TIMEOUT_S,
+            connect_args={"server_settings": settings, "timeout": 5},
+        )
+
+    @asynccontextmanager
+    async def transaction(self, *feed_ids: UUID) -> AsyncIterator[AsyncConnection]:
+        """One transaction that sees the content of these feeds alone."""
+        async with passing_failures(), self.engine.begin() as connection:
+            if feed_ids:
+                await connection.execute(_SET_FEEDS, {"feeds": array(feed_ids)})
+            yield connection
+
+    async def ping(self) -> None:
+        """Raises `Unavailable` unless the database answers."""
+        async with self.transaction() as connection:
+            await connection.execute(text("select 1"))
+
+    async def require_durability(self) -> None:
+        """Refuses a database that may forget a commit it has confirmed."""
+        async with self.transaction() as connection:
+            for name, safe in _DURABLE.items():
+                value = (await connection.execute(text(f"show {name}"))).scalar_one()
+                if value not in safe:
+                    raise UnsafeDatabase(
+                        f"The database runs with {name} = {value}, so a crash could lose saved items. Turn it on, "
+                        "or set STARLING_UNSAFE_DURABILITY=true if losing data is acceptable (tests)."
+                    )
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self.engine.dispose()
+
+
+def is_data_error(error: BaseException) -> bool:
+    """Whether one change carried something Postgres will never accept (SQLSTATE classes 22, 23 and 54)."""
+    return isinstance(error, DBAPIError) and (sqlstate(error) or "").startswith(("22", "23", "54"))

@@ -1,0 +1,101 @@
+"""Reading a feed: heads, and pages in seq order."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+
+from app.model import Head
+from app.store.database import Database
+from app.store.shared import SharedRead
+
+PAGE_BYTES = 1024 * 1024
+
+_HEADS = text("select id, epoch, auth, floor, head from feeds where id = any(:ids)")
+
+# One statement, so that head, floor and rows are of one moment. `bytes` counts what precedes a row, so that a page
+# has at least one. `every` skips the audience.
+_PAGE = text("""
+select f.epoch, f.auth, f.floor, f.head, r.seq, r.audience, r.wire
+from feeds f left join lateral (
+    select seq, audience, wire from (
+        select seq, audience, wire,
+               sum(octet_length(wire)) over (order by seq rows unbounded preceding) - octet_length(wire) as bytes
+        from (select seq, audience, wire from items
+              where feed_id = :feed and seq > :after
+                and (:every or audience is null or cast(:device as uuid) = any(audience))
+              order by seq limit :limit) as rows
+    ) as counted where bytes < :bytes
+) as r on true
+where f.id = :feed
+order by r.seq
+""")
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One item's place in the feed with its wire JSON."""
+
+    seq: int
+    audience: frozenset[UUID] | None
+    wire: bytes
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Rows after a seq, with the feed's counters of the same moment."""
+
+    head: Head
+    rows: list[Row]
+    end: int
+    """The seq this page is complete up to."""
+
+    @property
+    def has_more(self) -> bool:
+        return self.end < self.head.head
+
+
+class FeedReader:
+    """Reads feeds as one device sees them, or as a client that sees all of it (device None)."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._shared = SharedRead(self.heads)
+
+    async def head(self, feed_id: UUID) -> Head | None:
+        """The feed's counters, read after this call began, in a query shared by callers of one moment; None if gone."""
+        return await self._shared.get(feed_id)
+
+    async def heads(self, feed_ids: Collection[UUID]) -> dict[UUID, Head]:
+        """The counters of many feeds in one query; feeds that are gone are missing from the answer."""
+        async with self._database.transaction() as connection:
+            rows = await connection.execute(_HEADS, {"ids": list(feed_ids)})
+            return {row.id: Head(row.epoch, row.auth, row.floor, row.head) for row in rows}
+
+    async def page(
+        self, feed_id: UUID, after: int, *, device_id: UUID | None, limit: int, max_bytes: int = PAGE_BYTES
+    ) -> Page | None:
+        """At most `limit` rows and about `max_bytes` bytes, but one row if there is any; None if the feed is gone."""
+        arguments = {
+            "feed": feed_id,
+            "after": after,
+            "limit": limit + 1,
+            "bytes": max_bytes,
+            "every": device_id is None,
+            "device": device_id,
+        }
+        async with self._database.transaction(feed_id) as connection:
+            found = (await connection.execute(_PAGE, arguments)).all()
+        if not found:
+            return None
+        head = Head(found[0].epoch, found[0].auth, found[0].floor, found[0].head)
+        rows = [
+            Row(row.seq, None if row.audience is None else frozenset(row.audience), row.wire)
+            for row in found[:limit]
+            if row.seq is not None
+        ]
+        cut = len(found) > limit or self._cut_by_bytes(rows, max_bytes)
+        return Page(head, rows, rows[-1].seq if cut else head.head)
+
+    @staticmethod
+    def _cut_by_bytes(rows: list[Row], max_bytes: int) -> bool:
+        return sum(len(row.wire) for row in rows) >= max_bytes

@@ -1,0 +1,140 @@
+"""People, clients, tokens and stream tickets. Only SHA-256 hashes of credentials are kept."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, delete, func, insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import IntegrityError
+from uuid_utils.compat import uuid7
+
+from app.errors import AlreadyExists, NotFound
+from app.model import Principal, new_epoch
+from app.store.database import Database
+from app.store.tables import clients, feeds, tickets, tokens, users
+
+_TOKEN_IS_GOOD = (~tokens.c.revoked, (tokens.c.expires_at.is_(None)) | (tokens.c.expires_at > func.now()))
+
+
+class Grants:
+    """Who may act for whom. Looking a token up needs no feed: it tells which feed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add_user(self, email: str, password_hash: str | None) -> UUID:
+        """A person with an empty feed; the feed's id. Raises `AlreadyExists`."""
+        user_id, feed_id = uuid7(), uuid7()
+        try:
+            async with self._database.transaction() as connection:
+                await connection.execute(
+                    insert(users).values(id=user_id, email=email.lower(), password_hash=password_hash)
+                )
+                await connection.execute(insert(feeds).values(id=feed_id, user_id=user_id, epoch=new_epoch()))
+        except IntegrityError as error:
+            raise AlreadyExists(f"There already is a user {email}.") from error
+        return feed_id
+
+    async def feed_of(self, email: str) -> UUID:
+        """The feed of the person with this address. Raises `NotFound`."""
+        query = select(feeds.c.id).join(users).where(users.c.email == email.lower())
+        async with self._database.transaction() as connection:
+            feed_id: UUID | None = (await connection.execute(query)).scalar_one_or_none()
+        if feed_id is None:
+            raise NotFound(f"There is no user {email}.")
+        return feed_id
+
+    async def user(self, user_id: UUID) -> dict[str, Any]:
+        """`{"id", "email", "created_at"}`."""
+        query = select(users.c.id, users.c.email, users.c.created_at).where(users.c.id == user_id)
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        if row is None:
+            raise NotFound
+        return dict(row._mapping)
+
+    async def add_token(
+        self,
+        hashed: bytes,
+        *,
+        feed_id: UUID,
+        client: str,
+        device_id: UUID | None,
+        scopes: Iterable[str],
+        life: timedelta | None,
+    ) -> None:
+        """Keeps a token's hash; makes the client if there is none. `life` None: it does not expire by itself."""
+        async with self._database.transaction() as connection:
+            await connection.execute(upsert(clients).values(id=client).on_conflict_do_nothing())
+            await connection.execute(
+                insert(tokens).values(
+                    hash=hashed,
+                    feed_id=feed_id,
+                    client_id=client,
+                    device_id=device_id,
+                    scopes=sorted(scopes),
+                    expires_at=None if life is None else func.now() + life,
+                )
+            )
+
+    async def by_token(self, hashed: bytes) -> Principal | None:
+        """Who holds this token, unless it is unknown, expired or revoked."""
+        return await self._principal(_principals().where(tokens.c.hash == hashed))
+
+    async def by_ticket(self, hashed: bytes) -> Principal | None:
+        """Who was given this ticket, while it and the token that it came from are good."""
+        query = _principals().join(tickets, tickets.c.token_hash == tokens.c.hash)
+        return await self._principal(query.where(tickets.c.hash == hashed, tickets.c.expires_at > func.now()))
+
+    async def _principal(self, query: Select[Any]) -> Principal | None:
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return None if row is None else _as_principal(row)
+
+    async def good(self, hashes: Collection[bytes]) -> set[bytes]:
+        """Those of the tokens that still are good."""
+        query = select(tokens.c.hash).where(tokens.c.hash.in_(hashes), *_TOKEN_IS_GOOD)
+        async with self._database.transaction() as connection:
+            return set((await connection.execute(query)).scalars())
+
+    async def add_ticket(self, hashed: bytes, *, token_hash: bytes, life: timedelta) -> datetime:
+        """Keeps a ticket's hash; when it ends. Removes tickets of the same token that have ended."""
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                delete(tickets).where(tickets.c.token_hash == token_hash, tickets.c.expires_at <= func.now())
+            )
+            added = insert(tickets).values(hash=hashed, token_hash=token_hash, expires_at=func.now() + life)
+            ends: datetime = (await connection.execute(added.returning(tickets.c.expires_at))).scalar_one()
+            return ends
+
+
+def _principals() -> Select[Any]:
+    return (
+        select(
+            feeds.c.user_id,
+            tokens.c.feed_id,
+            tokens.c.client_id,
+            tokens.c.device_id,
+            tokens.c.scopes,
+            tokens.c.hash,
+            tokens.c.expires_at,
+            feeds.c.auth,
+        )
+        .join(feeds, feeds.c.id == tokens.c.feed_id)
+        .where(*_TOKEN_IS_GOOD)
+    )
+
+
+def _as_principal(row: Row[Any]) -> Principal:
+    return Principal(
+        user_id=row.user_id,
+        feed_id=row.feed_id,
+        client=row.client_id,
+        device_id=row.device_id,
+        scopes=frozenset(row.scopes),
+        token_hash=row.hash,
+        expires_at=row.expires_at,
+        auth=row.auth,
+    )

@@ -1,0 +1,64 @@
+"""The SQL of a commit. Arrays come as parallel columns, so that a batch of any size is one statement."""
+
+from sqlalchemy import text
+
+# Locks in id order (no two batches deadlock) and names the feeds this transaction may see.
+LOCK = text("""
+select id, epoch, auth, head, now() as now, cast(pg_current_xact_id() as text) as xid,
+       set_config('starling.feeds', :visible, true)
+from feeds where id = any(:feeds) order by id for update
+""")
+
+REPLAYS = text("""
+select r.feed_id, r.key, r.fingerprint, r.item_id, r.seq, r.wire
+from unnest(cast(:feeds as uuid[]), cast(:keys as bytea[])) as wanted(feed_id, key)
+join replays r using (feed_id, key)
+where r.expires_at > now()
+""")
+
+ITEMS = text("""
+select i.feed_id, i.id, i.seq, i.wire, cast(i.field_seqs as text) as field_seqs, i.audience, i.expires_at, i.deleted_at
+from unnest(cast(:feeds as uuid[]), cast(:ids as uuid[])) as wanted(feed_id, id)
+join items i using (feed_id, id)
+""")
+
+# One statement writes everything: items, replays, and last the heads.
+WRITE = text("""
+with written as (
+    insert into items (feed_id, id, seq, kind, collection, status, audience, expires_at, deleted_at, field_seqs, search,
+                       wire)
+    select feed_id, id, seq, kind, collection, status, cast(audience as uuid[]), expires_at, deleted_at,
+           cast(field_seqs as jsonb), to_tsvector('simple', search), wire
+    from unnest(cast(:feed as uuid[]), cast(:id as uuid[]), cast(:seq as bigint[]), cast(:kind as text[]),
+                cast(:collection as text[]), cast(:status as text[]), cast(:audience as text[]),
+                cast(:expires_at as timestamptz[]), cast(:deleted_at as timestamptz[]), cast(:field_seqs as text[]),
+                cast(:search as text[]), cast(:wire as bytea[]))
+        as new(feed_id, id, seq, kind, collection, status, audience, expires_at, deleted_at, field_seqs, search, wire)
+    on conflict (feed_id, id) do update set
+        seq = excluded.seq, kind = excluded.kind, collection = excluded.collection, status = excluded.status,
+        expires_at = excluded.expires_at, deleted_at = excluded.deleted_at, field_seqs = excluded.field_seqs,
+        search = excluded.search, wire = excluded.wire
+), remembered as (
+    insert into replays (feed_id, key, fingerprint, item_id, seq, wire, expires_at)
+    select feed_id, key, fingerprint, item_id, seq, wire, now() + life
+    from unnest(cast(:r_feed as uuid[]), cast(:r_key as bytea[]), cast(:r_fingerprint as bytea[]),
+                cast(:r_item as uuid[]), cast(:r_seq as bigint[]), cast(:r_wire as bytea[]),
+                cast(:r_life as interval[]))
+        as new(feed_id, key, fingerprint, item_id, seq, wire, life)
+    on conflict (feed_id, key) do update set
+        fingerprint = excluded.fingerprint, item_id = excluded.item_id, seq = excluded.seq, wire = excluded.wire,
+        expires_at = excluded.expires_at
+)
+update feeds set
+    head = new.head,
+    expires_next = least(feeds.expires_next, new.expires_next),
+    deleted_first = least(feeds.deleted_first, new.deleted_first)
+from unnest(cast(:h_feed as uuid[]), cast(:h_head as bigint[]), cast(:h_expires as timestamptz[]),
+            cast(:h_deleted as timestamptz[])) as new(id, head, expires_next, deleted_first)
+where feeds.id = new.id
+""")
+
+XACT_STATUS = text("select pg_xact_status(cast(:xid as xid8))")
+
+# An item of the batch that stands there as this batch wrote it proves that the batch was committed.
+WITNESS = text("select 1 from items where feed_id = :feed and id = :id and seq = :seq and wire = :wire")

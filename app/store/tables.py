@@ -1,0 +1,158 @@
+"""The schema. Migrations must equal it (a test compares them).
+
+Rows that hold a person's content carry `feed_id` and are under forced row-level security: a transaction sees the feeds
+it names in the setting `starling.feeds`, and nothing when it names none.
+"""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+
+APP_ROLE = "starling_app"
+FEEDS_SETTING = "starling.feeds"
+ROW_SECURED = ("items", "replays", "devices")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _created_at() -> Column[object]:
+    return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("email", Text, nullable=False, unique=True),
+    Column("password_hash", Text),
+    _created_at(),
+)
+
+feeds = Table(
+    "feeds",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("epoch", Text, nullable=False),
+    Column("auth", BigInteger, nullable=False, server_default=text("0")),
+    Column("floor", BigInteger, nullable=False, server_default=text("0")),
+    Column("head", BigInteger, nullable=False, server_default=text("0")),
+    Column("expires_next", DateTime(timezone=True), comment="no item of the feed expires earlier"),
+    Column("deleted_first", DateTime(timezone=True), comment="no tombstone of the feed is older"),
+    _created_at(),
+    CheckConstraint("head >= 0 and floor >= 0 and floor <= head", name="counters"),
+    Index(None, "expires_next", postgresql_where=text("expires_next is not null")),
+    Index(None, "deleted_first", postgresql_where=text("deleted_first is not null")),
+    comment="The counters of a feed. head is raised in the transaction that changes items, under this lock.",
+    postgresql_with={"fillfactor": "70"},
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("feed_id", ForeignKey("feeds.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("collection", Text),
+    Column("status", Text),
+    Column("audience", ARRAY(Uuid)),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("deleted_at", DateTime(timezone=True)),
+    Column("field_seqs", JSONB, nullable=False, comment="writable field -> seq of its last change"),
+    Column("search", TSVECTOR),
+    Column("wire", LargeBinary, nullable=False, comment="the item as clients get it: UTF-8 JSON, encoded once"),
+    Index(None, "feed_id", "seq", unique=True),
+    Index("ix_items_expiry", "feed_id", "expires_at", postgresql_where=text("expires_at is not null")),
+    Index("ix_items_tombstones", "feed_id", "deleted_at", postgresql_where=text("deleted_at is not null")),
+    comment="The feed itself: each row carries the seq of its last change.",
+)
+
+replays = Table(
+    "replays",
+    metadata,
+    Column("feed_id", ForeignKey("feeds.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", LargeBinary, primary_key=True, comment="SHA-256 over scope and key"),
+    Column("fingerprint", LargeBinary, nullable=False, comment="SHA-256 of the canonical body"),
+    Column("item_id", Uuid, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("wire", LargeBinary, comment="the first answer; null where it only counts while the item is unchanged"),
+    Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
+    comment="Writes that were carried out, so that a repeat has one effect.",
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("feed_id", ForeignKey("feeds.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("acked_seq", BigInteger, nullable=False, server_default=text("0")),
+    Column("acked_epoch", Text, comment="the history that acked_seq is of"),
+    Column("last_seen", DateTime(timezone=True)),
+    Column("revoked_at", DateTime(timezone=True)),
+    _created_at(),
+    postgresql_with={"fillfactor": "70"},
+)
+
+clients = Table(
+    "clients",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _created_at(),
+    comment="OAuth clients: the GPT, an MCP client, an extension.",
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True, comment="SHA-256; the token itself is nowhere"),
+    Column("feed_id", ForeignKey("feeds.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("client_id", ForeignKey("clients.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("device_id", ForeignKey("devices.id", ondelete="CASCADE"), index=True),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("revoked", Boolean, nullable=False, server_default=text("false")),
+    _created_at(),
+)
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("token_hash", ForeignKey("tokens.hash", ondelete="CASCADE"), nullable=False, index=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
+    comment="Credentials for one purpose, opening a stream where no header can be sent.",
+)
+
+lineage = Table(
+    "lineage",
+    metadata,
+    Column("one", Boolean, primary_key=True, server_default=text("true")),
+    Column("identity", Text, nullable=False, comment="which database this history was written in"),
+    CheckConstraint("one", name="single_row"),
+)

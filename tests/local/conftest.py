@@ -1,0 +1,121 @@
+"""Postgres clusters of a test's own, on the wheel's version or, with STARLING_TEST_POSTGRES, on another one."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from app.local import Postgres, sockets
+
+Eventually = Callable[[Callable[[], Awaitable[bool] | bool], float], Awaitable[float]]
+Query = Callable[[Postgres, str], Awaitable[object]]
+Supervised = Callable[[Postgres], AbstractAsyncContextManager[None]]
+
+
+def reachable() -> Path:
+    """Not below pytest's own directory, which is closed to the account that Postgres runs as."""
+    directory = Path(tempfile.mkdtemp(prefix="starling-test-"))
+    directory.chmod(0o755)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def binaries() -> Path | None:
+    chosen = os.environ.get("STARLING_TEST_POSTGRES")
+    return Path(chosen) if chosen else None
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    parent = reachable()
+    yield parent / "data"
+    shutil.rmtree(sockets.socket_directory(parent / "data"), ignore_errors=True)
+    shutil.rmtree(parent)
+
+
+@pytest.fixture
+async def make(data_dir: Path, binaries: Path | None) -> AsyncIterator[Callable[[], Postgres]]:
+    """Makes a `Postgres` of the test's data directory; stopped at the end."""
+    made: list[Postgres] = []
+
+    def one() -> Postgres:
+        made.append(Postgres(data_dir, settings={"fsync": "off"}, binaries=binaries))
+        return made[-1]
+
+    yield one
+    for each in made:
+        await each.stop()
+
+
+@pytest.fixture(scope="session")
+async def template(binaries: Path | None) -> AsyncIterator[Path]:
+    """A cluster to copy: faster than making one for each test."""
+    parent = reachable()
+    one = Postgres(parent, settings={"fsync": "off"}, binaries=binaries)
+    await one.start()
+    await one.stop()
+    yield parent / "postgres"
+    shutil.rmtree(parent)
+
+
+@pytest.fixture
+async def postgres(make: Callable[[], Postgres], template: Path, data_dir: Path) -> Postgres:
+    """One that runs."""
+    subprocess.run(["install", "-d", "-m", "711", data_dir], check=True)  # noqa: ASYNC221
+    subprocess.run(["cp", "-a", "--sparse=always", template, data_dir / "postgres"], check=True)  # noqa: ASYNC221
+    one = make()
+    await one.start()
+    return one
+
+
+@pytest.fixture
+def supervised() -> Supervised:
+    @asynccontextmanager
+    async def run(postgres: Postgres) -> AsyncIterator[None]:
+        task = asyncio.create_task(postgres.supervise())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    return run
+
+
+@pytest.fixture
+def query() -> Query:
+    async def run(postgres: Postgres, statement: str) -> object:
+        connection = await asyncpg.connect(
+            host=postgres.url.partition("host=")[2], user="starling", database="starling", timeout=5
+        )
+        try:
+            return await connection.fetchval(statement)
+        finally:
+            await connection.close()
+
+    return run
+
+
+@pytest.fixture
+def eventually() -> Eventually:
+    """Waits until a condition holds; the seconds it took."""
+
+    async def wait(condition: Callable[[], Awaitable[bool] | bool], within: float) -> float:
+        begun = time.monotonic()
+        while True:
+            held = condition()
+            if held if isinstance(held, bool) else await held:
+                return time.monotonic() - begun
+            assert time.monotonic() - begun < within, f"not within {within} s"
+            await asyncio.sleep(0.02)
+
+    return wait
