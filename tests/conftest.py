@@ -1,0 +1,106 @@
+"""One Postgres cluster and one migrated database for the run of a worker; each test finds the tables empty."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from app.local import Postgres, sockets
+from app.store.database import Database
+from app.store.schema import migrate
+from app.store.tables import metadata
+from tests.harness.live import Live, serving
+from tests.harness.people import Person
+
+_EMPTY = text(f"truncate {', '.join(table.name for table in metadata.sorted_tables)}")
+
+
+def pytest_configure() -> None:
+    """Tests see no configuration but their own."""
+    for name in [name for name in os.environ if name.startswith("STARLING_") and name != "STARLING_TEST_POSTGRES"]:
+        del os.environ[name]
+
+
+def open_directory() -> Path:
+    """Not below pytest's own directory, which is closed to the account that Postgres runs as."""
+    directory = Path(tempfile.mkdtemp(prefix="starling-test-"))
+    directory.chmod(0o755)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def binaries() -> Path | None:
+    """Another Postgres's programs, from STARLING_TEST_POSTGRES; None for the wheel's."""
+    chosen = os.environ.get("STARLING_TEST_POSTGRES")
+    return Path(chosen) if chosen else None
+
+
+@pytest.fixture(scope="session")
+async def cluster_url(binaries: Path | None) -> AsyncIterator[str]:
+    """A migrated database; fast, and forgetful in a crash."""
+    parent = open_directory()
+    postgres = Postgres(parent, settings={"fsync": "off", "max_connections": "200"}, binaries=binaries)
+    await postgres.start()
+    watch = asyncio.create_task(postgres.supervise())
+    await migrate(postgres.url)
+    yield postgres.url
+    watch.cancel()
+    with suppress(asyncio.CancelledError):
+        await watch
+    await postgres.stop()
+    shutil.rmtree(sockets.socket_directory(parent), ignore_errors=True)
+    shutil.rmtree(parent)
+
+
+@pytest.fixture
+async def database_url(cluster_url: str) -> str:
+    """The database, emptied."""
+    engine = create_async_engine(cluster_url)
+    async with engine.begin() as connection:
+        await connection.execute(_EMPTY)
+    await engine.dispose()
+    return cluster_url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """Connections as the server has them."""
+    opened = Database(database_url, pool_size=10)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """A data directory that Postgres's account can reach, too."""
+    parent = open_directory()
+    yield parent / "data"
+    shutil.rmtree(sockets.socket_directory(parent / "data"), ignore_errors=True)
+    shutil.rmtree(parent)
+
+
+@pytest.fixture
+def own_dir(data_dir: Path) -> Path:
+    """The data directory, made."""
+    data_dir.mkdir()
+    return data_dir
+
+
+@pytest.fixture
+async def live(database_url: str, own_dir: Path) -> AsyncIterator[Live]:
+    """A running server."""
+    async with serving(database_url, own_dir) as running:
+        yield running
+
+
+@pytest.fixture
+async def person(database: Database) -> Person:
+    """Somebody."""
+    return await Person.make(database)

@@ -1,0 +1,79 @@
+"""A server in this process: the real web server on a real socket."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from app.cli.server import Server, listen
+from app.main import Starling
+from app.settings import Settings
+from tests.harness.listener import Listener
+from tests.harness.people import Assistant, Person, TestDevice
+from tests.harness.waiting import eventually
+
+
+class QuietServer(Server):
+    """Leaves the signals to the test runner."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Captures none."""
+        yield
+
+
+@dataclass
+class Live:
+    """A running server and what tests do with it."""
+
+    starling: Starling
+    url: str
+    http: httpx2.AsyncClient
+    server: QuietServer
+    listeners: list[Listener] = field(default_factory=list)
+
+    async def person(self) -> Person:
+        """A new user."""
+        return await Person.make(self.starling.database)
+
+    async def assistant(self, person: Person, conversation: str | None = None, **options: Any) -> Assistant:
+        """A client of that user."""
+        return Assistant(self.http, await person.token(**options), conversation)
+
+    async def listen(self, device: TestDevice, cursor: str | None = None, query: str = "") -> Listener:
+        """Opens a stream; it is closed when the server ends."""
+        listener = Listener(self.url, device.token, cursor, query)
+        self.listeners.append(listener)
+        return await listener.open()
+
+    async def get(self, path: str, token: str) -> httpx2.Response:
+        """A GET with a bearer token."""
+        return await self.http.get(path, headers={"authorization": f"Bearer {token}"})
+
+
+@asynccontextmanager
+async def serving(database_url: str, data_dir: Path, **settings: Any) -> AsyncIterator[Live]:
+    """A server on a free port; settings as in `Settings`."""
+    read = Settings(data_dir=data_dir, unsafe_durability=True, database_url=database_url, **settings)
+    with listen("127.0.0.1", 0) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        starling = Starling(read, database_url, url)
+        server = QuietServer(starling)
+        task = asyncio.create_task(server.serve([listener]))
+        try:
+            await eventually(lambda: server.started or task.done(), what="the server's start")
+            async with httpx2.AsyncClient(base_url=url, timeout=30) as http:
+                live = Live(starling, url, http, server)
+                try:
+                    yield live
+                finally:
+                    for each in live.listeners:
+                        await each.close()
+        finally:
+            server.should_exit = True
+            await task

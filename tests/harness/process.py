@@ -1,0 +1,101 @@
+"""A server as a process of its own: started by the command a person uses, killed as a machine kills."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+
+from tests.harness.waiting import eventually
+
+
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class ServerProcess:
+    """`starling serve` on a data directory of its own; with a database URL, on that database."""
+
+    data_dir: Path
+    port: int = field(default_factory=free_port)
+    environment: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("STARLING_")}
+        return {**kept, "STARLING_DATA_DIR": str(self.data_dir), "STARLING_LOG_FORMAT": "json", **self.environment}
+
+    def command(self, *arguments: str) -> str:
+        """Runs another `starling` command on the same data; what it prints."""
+        done = subprocess.run(
+            [sys.executable, "-m", "app.cli", *arguments],
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    async def start(self) -> "ServerProcess":
+        """Starts it; returns when it is ready."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.process = subprocess.Popen(  # noqa: ASYNC220
+            [sys.executable, "-m", "app.cli", "serve", "--port", str(self.port)],
+            env=self._environment(),
+            stderr=(self.data_dir / "server.log").open("ab"),
+        )
+        await self.ready()
+        return self
+
+    async def ready(self, within: float = 45.0) -> None:
+        """Returns when it answers that it is ready."""
+        async with httpx2.AsyncClient(timeout=5) as http:
+
+            async def is_ready() -> bool:
+                assert self.process is None or self.process.poll() is None, self.log()
+                try:
+                    return (await http.get(f"{self.url}/readyz")).status_code == 200
+                except httpx2.TransportError:
+                    return False
+
+            await eventually(is_ready, within, "readiness")
+
+    def log(self) -> str:
+        """The end of its log."""
+        return (self.data_dir / "server.log").read_text()[-4000:]
+
+    def kill(self) -> None:
+        """As a machine kills: kill -9, at once."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+
+    async def stop(self, within: float = 15.0) -> int:
+        """As a person stops it: SIGTERM; its exit code."""
+        process, self.process = self.process, None
+        if process is None:
+            return 0
+        process.send_signal(signal.SIGTERM)
+        return await asyncio.wait_for(asyncio.to_thread(process.wait), within)
+
+    @property
+    def postmaster(self) -> int:
+        """The embedded Postgres's process id."""
+        return int((self.data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[0])
