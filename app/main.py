@@ -50,12 +50,13 @@ class Starling:
     def __init__(self, settings: Settings, database_url: str, public_url: str, landmark: Path | None = None) -> None:
         self.settings = settings
         self.database = Database(database_url, pool_size=settings.database_pool)
+        self.writing = Database(database_url, pool_size=2)  # readers cannot keep writes waiting
         self.bus = LocalBus()
         self.presence = Presence()
         self.grants = Grants(self.database)
         self.devices = Devices(self.database)
         self.reader = FeedReader(self.database)
-        self.committer = Committer(self.database, self.bus.publish)
+        self.committer = Committer(self.writing, self.bus.publish)
         self.lineage = Lineage(self.database, settings.data_dir / "lineage.json", landmark)
         self.upkeep = Upkeep(self.database, self.committer, tombstone_age=timedelta(days=settings.tombstone_days))
         self.tokens = Tokens(self.grants)
@@ -103,6 +104,7 @@ class Starling:
             finally:
                 for task in work:
                     task.cancel()
+        await self.writing.close()
         await self.database.close()
 
     async def _keep_up(self) -> None:

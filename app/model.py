@@ -6,6 +6,7 @@ import string
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from math import inf
 from typing import Any, Literal
 from uuid import UUID
 
@@ -86,8 +87,9 @@ class Principal(msgspec.Struct, frozen=True):
     device_id: UUID | None
     scopes: frozenset[str]
     token_hash: bytes
-    expires_at: datetime | None
     auth: int
+    good_until: float = inf
+    """When its token ends, on this process's monotonic clock, so that no other clock matters."""
 
 
 class Device(msgspec.Struct, frozen=True):

@@ -23,6 +23,11 @@ def write(wire: bytes, delivery: object, *, duplicate: bool) -> bytes:
     return b'{"item":%b,"delivery":%b,"duplicate":%b}' % (wire, json(delivery), json(duplicate))
 
 
+def delivered(wire: bytes, delivery: object) -> bytes:
+    """An item and who has it."""
+    return b'{"item":%b,"delivery":%b}' % (wire, json(delivery))
+
+
 def page(wires: Iterable[bytes], **members: Any) -> bytes:
     """`{"items": […], …}`."""
     return b'{"items":%b,%b' % (array(wires), json(members)[1:])

@@ -19,11 +19,11 @@ from app.store.commit import Committer
 from app.store.feed import FeedReader, Page
 from app.store.fold import Change, Outcome
 
-UntilChanged = Callable[[UUID, int, float], Awaitable[None]]
+UntilChanged = Callable[[UUID, int, float], Awaitable[bool]]
 
 
 class ChangeActions:
-    """`until_changed(feed_id, seq, timeout_s)` returns when the feed is past `seq` or the time is over."""
+    """`until_changed(feed_id, seq, timeout_s)` waits until the feed is past `seq`; False: not worth looking again."""
 
     def __init__(self, committer: Committer, reader: FeedReader, until_changed: UntilChanged) -> None:
         self._committer = committer
@@ -35,12 +35,12 @@ class ChangeActions:
         require(principal, Scope.ITEMS_READ)
         deadline = time.monotonic() + wait_s
         reset: str | None = None
+        is_waiting = wait_s > 0
         while True:
             start, page = await self._page(principal, sent, limit)
             reset = reset or start.reset
             cursor = start.cursor.at(page.end)
-            left = deadline - time.monotonic()
-            if page.rows or reset or page.has_more or left <= 0:
+            if page.rows or reset or page.has_more or not is_waiting:
                 return answers.page(
                     (row.wire for row in page.rows),
                     cursor=str(cursor),
@@ -48,7 +48,7 @@ class ChangeActions:
                     reset=None if reset is None else {"reason": reset},
                 )
             sent = str(cursor)
-            await self._until_changed(principal.feed_id, cursor.seq, left)
+            is_waiting = await self._until_changed(principal.feed_id, cursor.seq, deadline - time.monotonic())
 
     async def _page(self, principal: Principal, sent: str | None, limit: int) -> tuple[Start, Page]:
         """Reads after the cursor and judges it by the same read; reads again only if it cannot be honoured."""

@@ -101,11 +101,12 @@ class ItemActions:
         require(principal, Scope.ITEMS_READ)
         return (await self._items.get(principal.feed_id, item_id, device_id=principal.device_id)).wire
 
-    async def delivery(self, principal: Principal, item_id: UUID) -> Delivery:
-        """Who has the item by now. Raises `NotFound`."""
+    async def delivery(self, principal: Principal, item_id: UUID) -> bytes:
+        """`{"item", "delivery"}`: who has the item by now. Raises `NotFound`."""
         require(principal, Scope.ITEMS_READ)
         place = await self._items.get(principal.feed_id, item_id, device_id=principal.device_id)
-        return await self._receipts.of(principal.feed_id, place.seq, place.audience)
+        delivery = await self._receipts.of(principal.feed_id, place.seq, place.audience)
+        return answers.delivered(place.wire, delivery)
 
     async def find(self, principal: Principal, query: Query) -> bytes:
         """`{"items", "page", "total_pages", "total"}`, newest change first."""

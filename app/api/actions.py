@@ -72,7 +72,7 @@ class ActionsController(Controller):
         self, item_id: FromPath[UUID], principal: NamedDependency[Principal], services: NamedDependency[Services]
     ) -> Response[bytes]:
         """Which devices have the item, which are getting it, which will."""
-        return json_response(answers.json({"delivery": await services.items.delivery(principal, item_id)}))
+        return json_response(await services.items.delivery(principal, item_id))
 
     @get("/devices", operation_id="listDevices")
     async def list_devices(

@@ -5,7 +5,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import msgspec
@@ -78,9 +78,8 @@ class Tokens:
 
     def _holds(self, cached: _Cached) -> bool:
         principal = cached.principal
-        if time.monotonic() >= cached.until or self._revoked.get(principal.feed_id, 0) > principal.auth:
-            return False
-        return principal.expires_at is None or datetime.now(UTC) < principal.expires_at
+        is_fresh = time.monotonic() < min(cached.until, principal.good_until)
+        return is_fresh and self._revoked.get(principal.feed_id, 0) <= principal.auth
 
     async def issue_ticket(self, principal: Principal) -> str:
         """A credential for opening streams where no header can be sent; it dies with the token it came from."""

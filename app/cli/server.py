@@ -34,6 +34,7 @@ class Server(uvicorn.Server):
     """uvicorn, which on SIGTERM or SIGINT says `bye` on every stream, waits for them, and returns."""
 
     def __init__(self, starling: Starling) -> None:
+        self._hub = starling.hub
         proxies = list(starling.settings.trusted_proxies)
         super().__init__(
             uvicorn.Config(
@@ -51,6 +52,11 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=DRAIN_S,
             )
         )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends waits and streams, then what is left, then the parts behind."""
+        self._hub.drain()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -74,6 +74,8 @@ class Filler:
         try:
             while feed.is_watched and await self._step(feed):
                 pass
+        except Exception:  # the next check starts it again
+            log.exception("hub.fill_failed")
         finally:
             feed.fill = None
             feed.wake()

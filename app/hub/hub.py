@@ -62,6 +62,7 @@ class Hub:
         self.watch = Watch(reader, self._filler, on_rewound)
         self._seen: set[tuple[UUID, UUID]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_draining = False
 
     async def run(self, messages: AsyncIterator[list[Message]]) -> None:
         """Delivers until cancelled."""
@@ -73,8 +74,10 @@ class Hub:
     def admit(self, principal: Principal) -> Stream:
         """A place for one more stream; `release` it if the connection does not come to be.
 
-        Raises `DeviceRequired`, or `TooManyStreams` above the caps.
+        Raises `DeviceRequired`, `TooManyStreams` above the caps, `Unavailable` while the server stops.
         """
+        if self._is_draining:
+            raise Unavailable("The server is stopping.")
         if principal.device_id is None:
             raise DeviceRequired("Only a device's token opens a stream.")
         feed = self.watch.feed(principal.feed_id)
@@ -163,8 +166,15 @@ class Hub:
         telemetry.streams.dec()
         self.watch.release(feed)
 
-    async def changed(self, feed_id: UUID, after: int, timeout_s: float) -> None:
-        """Returns when the feed's head is above `after`, its history changed, or the time is over."""
+    def drain(self) -> None:
+        """The server stops: no more streams, and those who wait for a change wait no longer."""
+        self._is_draining = True
+        self.watch.wake_all()
+
+    async def changed(self, feed_id: UUID, after: int, timeout_s: float) -> bool:
+        """Waits until the feed's head is above `after` or its history changed; False when the time is over first."""
+        if self._is_draining:
+            return False
         feed: Feed[Stream] = self.watch.feed(feed_id)
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         feed.waiters.add(waiter)
@@ -172,11 +182,12 @@ class Hub:
             async with asyncio.timeout(timeout_s):
                 head = await self._reader.head(feed_id)
                 if head is None or head.head > after:
-                    return
+                    return True
                 self.watch.apply(feed, head)
                 await waiter
+                return not self._is_draining
         except TimeoutError:
-            return
+            return False
         finally:
             feed.waiters.discard(waiter)
             self.watch.release(feed)

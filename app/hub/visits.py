@@ -2,7 +2,6 @@
 
 import random
 import time
-from datetime import UTC, datetime
 
 from app.hub import sse
 from app.hub.calendar import Calendar
@@ -13,6 +12,8 @@ KEEPALIVE_S = 10
 STALL_S = 20
 FLUSH_S = 2
 REAUTH_S = 60
+LATEST_S = 1.5
+"""How late a visit may be, by the calendar's whole seconds and ticks."""
 KEEPALIVE = sse.chunk(sse.COMMENT)
 
 
@@ -27,12 +28,9 @@ class Visits:
         """Plans a stream's end: before its token's, and at a time of its own within its longest life."""
         now = time.monotonic()
         stream.ends_at = now + self._lifetime_s * random.uniform(0.8, 1.0)  # noqa: S311 - spreads reconnects
-        if principal.expires_at is not None:
-            expires = now + (principal.expires_at - datetime.now(UTC)).total_seconds()
-            stream.reauth_at = max(now, expires - REAUTH_S)
-            if expires <= stream.ends_at:
-                # Visits come up to a second and a half late.
-                stream.ends_at, stream.ends_for = expires - 1.5, "expired"
+        stream.reauth_at = max(now, principal.good_until - REAUTH_S)
+        if principal.good_until - LATEST_S <= stream.ends_at:
+            stream.ends_at, stream.ends_for = principal.good_until - LATEST_S, "expired"
         self._plan(stream, now)
 
     def visit(self, stream: Stream, now: float) -> None:

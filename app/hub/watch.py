@@ -36,6 +36,11 @@ class Watch:
         if not feed.is_watched and self._feeds.get(feed.id) is feed:
             del self._feeds[feed.id]
 
+    def wake_all(self) -> None:
+        """Wakes all who wait for a change of any feed."""
+        for feed in self._feeds.values():
+            feed.wake()
+
     async def hear(self, messages: AsyncIterator[list[Message]]) -> None:
         """Takes what the bus says, until cancelled."""
         async for batch in messages:
@@ -43,10 +48,16 @@ class Watch:
                 feed = self._feeds.get(message.feed_id)
                 if feed is None:
                     continue
-                if isinstance(message, Changed):
-                    self._take(feed, message)
-                elif isinstance(message, Revoked) and message.auth > feed.auth:
-                    self._filler.judge(feed, message.auth)
+                try:
+                    self._hear_one(feed, message)
+                except Exception:  # a lost message costs seconds, a deaf hub everything
+                    log.exception("hub.message_failed")
+
+    def _hear_one(self, feed: Feed[Stream], message: Message) -> None:
+        if isinstance(message, Changed):
+            self._take(feed, message)
+        elif isinstance(message, Revoked) and message.auth > feed.auth:
+            self._filler.judge(feed, message.auth)
 
     def _take(self, feed: Feed[Stream], change: Changed) -> None:
         if not feed.is_loaded:

@@ -21,6 +21,14 @@ class _Remembered(msgspec.Struct, frozen=True):
     outcome: Outcome
 
 
+class _Earliest(dict[UUID, datetime]):
+    """The earliest moment noted for each feed."""
+
+    def note(self, feed: UUID, moment: datetime | None) -> None:
+        if moment is not None:
+            self[feed] = min(moment, self.get(feed, moment))
+
+
 class Batch:
     """Changes that commit together. Load the locked rows, `fold` the changes in order, then write `columns()`."""
 
@@ -156,18 +164,19 @@ class Batch:
         }
 
     def _head_columns(self) -> dict[str, Any]:
-        expires: dict[UUID, datetime] = {}
-        deleted: set[UUID] = set()
+        expires, deleted, replays = _Earliest(), _Earliest(), _Earliest()
         for (feed, _), state in self._written.items():
-            if state.expires_at:
-                expires[feed] = min(state.expires_at, expires.get(feed, state.expires_at))
-            if state.deleted_at:
-                deleted.add(feed)
+            expires.note(feed, state.expires_at)
+            deleted.note(feed, state.deleted_at)
+        for (feed, _), (replay, _) in self._remember.items():
+            replays.note(feed, self.now + replay.life)
+        feeds = list({*self._grown, *replays})
         return {
-            "h_feed": list(self._grown),
-            "h_head": [head.head for head in self._grown.values()],
-            "h_expires": [expires.get(feed) for feed in self._grown],
-            "h_deleted": [self.now if feed in deleted else None for feed in self._grown],
+            "h_feed": feeds,
+            "h_head": [(self._grown.get(feed) or self._heads[feed]).head for feed in feeds],
+            "h_expires": [expires.get(feed) for feed in feeds],
+            "h_deleted": [deleted.get(feed) for feed in feeds],
+            "h_replays": [replays.get(feed) for feed in feeds],
         }
 
     def witness(self) -> dict[str, Any] | None:

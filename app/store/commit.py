@@ -24,6 +24,8 @@ MAX_BATCH = 512
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 MAX_WAITING = 8192
 RESOLVE_S = 5.0
+PATIENCE_S = 2.0
+RETRY_S = 0.1
 
 log = structlog.get_logger(__name__)
 _Waiting = tuple[Change, asyncio.Future[Outcome]]
@@ -81,7 +83,7 @@ class Committer:
         try:
             outcomes = await self._commit([change for change, _ in waiting])
         except asyncio.CancelledError:
-            _fail(waiting, Unavailable("The server is stopping; nothing was changed."))
+            _fail(waiting, OutcomeUnknown("The server is stopping; repeat the very same request to be sure."))
             raise
         except Exception as error:  # noqa: BLE001 - handed to the callers
             if is_data_error(error) and len(waiting) > 1:
@@ -104,14 +106,21 @@ class Committer:
         return error
 
     async def _commit(self, changes: Sequence[Change]) -> list[Outcome]:
-        started = time.perf_counter()
-        batch = Batch(changes)
-        try:
-            async with passing_failures(), self._database.engine.connect() as connection:
-                await self._write(connection, batch)
-        except _CommitUncertain:
-            await self._resolve(batch)
-        telemetry.commit_seconds.observe(time.perf_counter() - started)
+        started = time.monotonic()
+        while True:
+            batch = Batch(changes)
+            try:
+                async with passing_failures(), self._database.engine.connect() as connection:
+                    await self._write(connection, batch)
+                break
+            except _CommitUncertain:
+                await self._resolve(batch)
+                break
+            except Unavailable:  # nothing was sent to be committed: a database that restarts is back in a moment
+                if time.monotonic() - started > PATIENCE_S:
+                    raise
+                await asyncio.sleep(RETRY_S)
+        telemetry.commit_seconds.observe(time.monotonic() - started)
         telemetry.changes.inc(len(batch.messages))
         self._announce(batch)
         return batch.outcomes

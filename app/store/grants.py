@@ -1,7 +1,9 @@
 """People, clients, tokens and stream tickets. Only SHA-256 hashes of credentials are kept."""
 
+import time
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
+from math import inf
 from typing import Any
 from uuid import UUID
 
@@ -119,7 +121,7 @@ def _principals() -> Select[Any]:
             tokens.c.device_id,
             tokens.c.scopes,
             tokens.c.hash,
-            tokens.c.expires_at,
+            (tokens.c.expires_at - func.now()).label("left"),
             feeds.c.auth,
         )
         .join(feeds, feeds.c.id == tokens.c.feed_id)
@@ -135,6 +137,6 @@ def _as_principal(row: Row[Any]) -> Principal:
         device_id=row.device_id,
         scopes=frozenset(row.scopes),
         token_hash=row.hash,
-        expires_at=row.expires_at,
         auth=row.auth,
+        good_until=inf if row.left is None else time.monotonic() + row.left.total_seconds(),
     )

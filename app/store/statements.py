@@ -52,9 +52,11 @@ with written as (
 update feeds set
     head = new.head,
     expires_next = least(feeds.expires_next, new.expires_next),
-    deleted_first = least(feeds.deleted_first, new.deleted_first)
+    deleted_first = least(feeds.deleted_first, new.deleted_first),
+    replays_next = least(feeds.replays_next, new.replays_next)
 from unnest(cast(:h_feed as uuid[]), cast(:h_head as bigint[]), cast(:h_expires as timestamptz[]),
-            cast(:h_deleted as timestamptz[])) as new(id, head, expires_next, deleted_first)
+            cast(:h_deleted as timestamptz[]), cast(:h_replays as timestamptz[]))
+    as new(id, head, expires_next, deleted_first, replays_next)
 where feeds.id = new.id
 """)
 

@@ -62,10 +62,12 @@ feeds = Table(
     Column("head", BigInteger, nullable=False, server_default=text("0")),
     Column("expires_next", DateTime(timezone=True), comment="no item of the feed expires earlier"),
     Column("deleted_first", DateTime(timezone=True), comment="no tombstone of the feed is older"),
+    Column("replays_next", DateTime(timezone=True), comment="no replay of the feed expires earlier"),
     _created_at(),
     CheckConstraint("head >= 0 and floor >= 0 and floor <= head", name="counters"),
     Index(None, "expires_next", postgresql_where=text("expires_next is not null")),
     Index(None, "deleted_first", postgresql_where=text("deleted_first is not null")),
+    Index(None, "replays_next", postgresql_where=text("replays_next is not null")),
     comment="The counters of a feed. head is raised in the transaction that changes items, under this lock.",
     postgresql_with={"fillfactor": "70"},
 )
@@ -100,7 +102,7 @@ replays = Table(
     Column("item_id", Uuid, nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("wire", LargeBinary, comment="the first answer; null where it only counts while the item is unchanged"),
-    Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
     comment="Writes that were carried out, so that a repeat has one effect.",
 )
 

@@ -36,8 +36,13 @@ update feeds set
 from told where feeds.id = :feed
 returning told.pruned
 """)
-_FORGET_FEEDS = text("select id from feeds where id > :after order by id limit :limit")
-_FORGET = text("delete from replays where expires_at <= now()")
+_FORGETFUL_FEEDS = text("select id from feeds where replays_next <= now() order by replays_next limit :limit")
+_FORGET = text("""
+with gone as (delete from replays where feed_id = :feed and expires_at <= now() returning 1)
+update feeds set replays_next = (select min(expires_at) from replays where feed_id = :feed and expires_at > now())
+where id = :feed
+returning (select count(*) from gone)
+""")
 
 
 class Upkeep:
@@ -90,11 +95,12 @@ class Upkeep:
 
     async def forget(self) -> int:
         """Removes replays whose time is over; how many."""
-        count, after = 0, UUID(int=0)
-        while feeds := await self._feeds(_FORGET_FEEDS, limit=1000, after=after):
-            async with self._database.transaction(*feeds) as connection:
-                count += (await connection.execute(_FORGET)).rowcount
-            after = feeds[-1]
+        count = 0
+        while feeds := await self._feeds(_FORGETFUL_FEEDS, limit=FEEDS_AT_ONCE):
+            for feed_id in feeds:
+                async with self._database.transaction(feed_id) as connection:
+                    await connection.execute(_LOCK_FEED, {"feed": feed_id})
+                    count += (await connection.execute(_FORGET, {"feed": feed_id})).scalar_one()
         return count
 
     async def _feeds(self, query: TextClause, **arguments: object) -> list[UUID]:

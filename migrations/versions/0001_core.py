@@ -52,6 +52,9 @@ def upgrade() -> None:
         sa.Column(
             "deleted_first", sa.DateTime(timezone=True), nullable=True, comment="no tombstone of the feed is older"
         ),
+        sa.Column(
+            "replays_next", sa.DateTime(timezone=True), nullable=True, comment="no replay of the feed expires earlier"
+        ),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("head >= 0 and floor >= 0 and floor <= head", name=op.f("ck_feeds_counters")),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_feeds_user_id"), ondelete="CASCADE"),
@@ -72,6 +75,13 @@ def upgrade() -> None:
         ["expires_next"],
         unique=False,
         postgresql_where=sa.text("expires_next is not null"),
+    )
+    op.create_index(
+        op.f("ix_feeds_replays_next"),
+        "feeds",
+        ["replays_next"],
+        unique=False,
+        postgresql_where=sa.text("replays_next is not null"),
     )
     op.create_index(op.f("ix_feeds_user_id"), "feeds", ["user_id"], unique=False)
     op.create_table(
@@ -148,7 +158,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("feed_id", "key", name=op.f("pk_replays")),
         comment="Writes that were carried out, so that a repeat has one effect.",
     )
-    op.create_index(op.f("ix_replays_expires_at"), "replays", ["expires_at"], unique=False)
     op.create_table(
         "tokens",
         sa.Column("hash", sa.LargeBinary(), nullable=False, comment="SHA-256; the token itself is nowhere"),
@@ -221,7 +230,6 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_tokens_device_id"), table_name="tokens")
     op.drop_index(op.f("ix_tokens_client_id"), table_name="tokens")
     op.drop_table("tokens")
-    op.drop_index(op.f("ix_replays_expires_at"), table_name="replays")
     op.drop_table("replays")
     op.drop_index("ix_items_tombstones", table_name="items", postgresql_where=sa.text("deleted_at is not null"))
     op.drop_index(op.f("ix_items_feed_id_seq"), table_name="items")
@@ -230,6 +238,9 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_devices_feed_id"), table_name="devices")
     op.drop_table("devices")
     op.drop_index(op.f("ix_feeds_user_id"), table_name="feeds")
+    op.drop_index(
+        op.f("ix_feeds_replays_next"), table_name="feeds", postgresql_where=sa.text("replays_next is not null")
+    )
     op.drop_index(
         op.f("ix_feeds_expires_next"), table_name="feeds", postgresql_where=sa.text("expires_next is not null")
     )

@@ -1,8 +1,0 @@
-"""`starling demo`."""
-
-import click
-
-
-@click.command()
-def demo() -> None:
-    """Placeholder."""
