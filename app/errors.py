@@ -129,6 +129,12 @@ class UnsafeDatabase(StarlingError):
     code = "unsafe_database"
 
 
+class UnsupportedDatabase(StarlingError):
+    """The database is of a version that Starling does not work with."""
+
+    code = "unsupported_database"
+
+
 class AlreadyExists(StarlingError):
     """There already is one of that name."""
 

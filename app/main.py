@@ -85,6 +85,7 @@ class Starling:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Runs the committer, the hub and the upkeep while the body runs."""
+        await self.database.require_version()
         if not self.settings.unsafe_durability:
             await self.database.require_durability()
         await self.lineage.settle()

@@ -31,5 +31,11 @@ def main() -> None:
     try:
         starling(prog_name="starling", standalone_mode=True)
     except (StarlingError, OSError) as error:
-        click.echo(f"starling: {error}", err=True)
+        click.echo(f"starling: {_told(error)}", err=True)
         sys.exit(1)
+
+
+def _told(error: Exception) -> str:
+    cause = error.__cause__
+    reason = str(getattr(cause, "orig", None) or cause or "").partition("\n")[0]
+    return f"{error} ({reason})" if reason else str(error)

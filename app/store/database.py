@@ -10,16 +10,18 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from app.errors import Unavailable, UnsafeDatabase
+from app.errors import Unavailable, UnsafeDatabase, UnsupportedDatabase
 from app.store.tables import APP_ROLE, FEEDS_SETTING
 
+OLDEST = 15
 POOL_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_MS = 20_000
 _DURABLE = {"fsync": ("on",), "full_page_writes": ("on",), "synchronous_commit": ("on", "remote_write", "remote_apply")}
 _SET_FEEDS = text(f"select set_config('{FEEDS_SETTING}', :feeds, true)")
 
-# Classes of SQLSTATE that say "not now" rather than "never": connection, resources, operator intervention, system.
-_PASSING = ("08", "53", "57", "58", "55P03", "40", "25006")
+# Classes of SQLSTATE that say "not now" rather than "never": connection, who may connect and where, resources,
+# operator intervention, system, lock not available, rolled back to be tried again, read-only.
+_PASSING = ("08", "28", "3D", "53", "57", "58", "55P03", "40", "25006")
 
 
 def array(ids: Sequence[UUID]) -> str:
@@ -87,6 +89,13 @@ class Database:
         """Raises `Unavailable` unless the database answers."""
         async with self.transaction() as connection:
             await connection.execute(text("select 1"))
+
+    async def require_version(self) -> None:
+        """Refuses a Postgres that is too old for the statements used here."""
+        async with self.transaction() as connection:
+            version = int((await connection.execute(text("show server_version_num"))).scalar_one())
+        if version < OLDEST * 10_000:
+            raise UnsupportedDatabase(f"The database is Postgres {version // 10_000}; {OLDEST} or newer is needed.")
 
     async def require_durability(self) -> None:
         """Refuses a database that may forget a commit it has confirmed."""

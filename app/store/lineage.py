@@ -97,7 +97,7 @@ class Lineage:
             return None
 
     def _remember(self, record: Record) -> None:
-        scratch = self._record.with_suffix(".new")
+        scratch = self._record.with_suffix(f".{os.getpid()}")
         with scratch.open("wb") as file:
             record = msgspec.structs.replace(record, inode=os.fstat(file.fileno()).st_ino)
             file.write(msgspec.json.encode(record))
