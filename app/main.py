@@ -82,13 +82,16 @@ class Starling:
             public_url=public_url.rstrip("/"),
         )
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Runs the committer, the hub and the upkeep while the body runs."""
+    async def prepare(self) -> None:
+        """To be awaited before serving. Refuses a database that is too old or may lose data; notices a restored one."""
         await self.database.require_version()
         if not self.settings.unsafe_durability:
             await self.database.require_durability()
         await self.lineage.settle()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Runs the committer, the hub and the upkeep while the body runs."""
         async with asyncio.TaskGroup() as tasks:
             work = [
                 tasks.create_task(each)

@@ -1,13 +1,14 @@
 """What callers send. Absent fields stay absent (`model_fields_set`), unknown ones are refused."""
 
 import math
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.model import WRITABLE_FIELDS, Status
@@ -16,6 +17,7 @@ MAX_DATA_BYTES = 64 * 1024
 MAX_DATA_LEVELS = 32
 MAX_WAIT_S = 5
 MAX_QUERY = 1000
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
 _CLEARED: dict[str, Any] = {"tags": [], "data": {}, "status": "unread"}
 
 
@@ -65,6 +67,13 @@ def _check_json(value: object, levels: int) -> None:
         raise PydanticCustomError("data", "A number of the data is out of range.")
 
 
+def _timestamp(value: object) -> object:
+    """Keeps out what pydantic would take for seconds since 1970."""
+    if not isinstance(value, str) or _RFC3339.fullmatch(value) is None:
+        raise PydanticCustomError("time", "Must be an RFC 3339 time, such as 2030-01-31T09:00:00Z.")
+    return value
+
+
 def _in_utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise PydanticCustomError("time", "The time needs an offset, such as Z.")
@@ -81,7 +90,7 @@ Url = Annotated[Text, Field(max_length=8192), AfterValidator(_web_address)]
 Tags = Annotated[list[Annotated[Text, Field(min_length=1, max_length=100)]], Field(max_length=50)]
 Data = Annotated[dict[str, Any], AfterValidator(_bounded_json)]
 Collection = Annotated[Text, Field(min_length=1, max_length=200)]
-Moment = Annotated[datetime, Field(strict=False), AfterValidator(_in_utc)]
+Moment = Annotated[datetime, Field(strict=False), BeforeValidator(_timestamp), AfterValidator(_in_utc)]
 Wait = Annotated[float, Field(ge=0, le=MAX_WAIT_S, allow_inf_nan=False)]
 RequestId = Annotated[Text, Field(min_length=1, max_length=200)]
 WritableKind = Literal["note", "link", "task"]

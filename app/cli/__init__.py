@@ -30,7 +30,7 @@ def main() -> None:
     """Exit 0 for success, 2 for wrong usage, 1 otherwise, with one line on stderr."""
     try:
         starling(prog_name="starling", standalone_mode=True)
-    except (StarlingError, OSError) as error:
+    except (StarlingError, OSError) as error:  # what else there is, is a bug and shows where
         click.echo(f"starling: {_told(error)}", err=True)
         sys.exit(1)
 

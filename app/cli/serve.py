@@ -42,6 +42,7 @@ async def _serve(read: Settings, host: str, port: int) -> None:
             if read.metrics_port is not None:
                 start_http_server(read.metrics_port, addr="127.0.0.1")
             starling = Starling(read, found.url, read.public_url or address, found.landmark)
+            await starling.prepare()
             log.info("starling.listening", address=address, public_url=starling.services.public_url)
             await Server(starling).serve([listener])
     log.info("starling.stopped")

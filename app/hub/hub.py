@@ -114,18 +114,20 @@ class Hub:
         await self._pump.run(stream)
 
     async def _head_for(self, stream: Stream, principal: Principal) -> Head | None:
-        """The feed's row, read after the request came; None when the feed is gone or the token was revoked."""
+        """The feed's row, read after the request came; None when feed or stream are gone or the token was revoked."""
         feed = stream.feed
         while stream.is_open:
             head = await self._reader.head(feed.id)
             if head is None:
                 return None
             self.watch.apply(feed, head)
-            if max(head.auth, feed.auth) > principal.auth and not await self._grants.good([principal.token_hash]):
+            auth = feed.auth
+            if auth > principal.auth and not await self._grants.good([principal.token_hash]):
                 return None
-            if head.epoch == feed.epoch:
+            if head.epoch != feed.epoch:
+                await self._filler.filled(feed)
+            elif auth == feed.auth and stream.is_open:  # no judgement passed over it while it was looked at
                 return head
-            await self._filler.filled(feed)
         return None
 
     def _greet(self, stream: Stream, sent: str | None, head: Head) -> None:

@@ -73,8 +73,8 @@ class Pump:
             return  # ended or reset meanwhile
         if page is None:
             stream.revoke()
-        elif page.head.auth > feed.auth:
-            self._filler.judge(feed, page.head.auth)
+        elif page.head.auth > feed.auth or feed.judging is not None:
+            self._filler.judge(feed, page.head.auth)  # read again after it
         elif page.head.epoch != epoch:
             await self._filler.filled(feed)
         else:

@@ -26,20 +26,22 @@ class DetachingProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol, offering `scope["extensions"][EXTENSION](successor) -> bool` to the application."""
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle  # `self.cycle` is the newest request's, which may wait behind this one
         cycle.scope["extensions"] = {EXTENSION: self.detach}  # type: ignore[dict-item]
         super()._start_asgi_task(cycle, app)
 
     def detach(self, successor: Successor) -> bool:
         """Hands the connection over; False when the client has gone already."""
-        transport = self.transport
-        if self.cycle.disconnected or transport.is_closing():
+        transport, cycle = self.transport, self._running
+        if cycle.disconnected or transport.is_closing():
             return False
         self._unset_keepalive_if_required()
         self.connections.discard(self)
-        self.cycle.response_complete = True
+        cycle.response_complete = True
         # Without these references the connection's memory halves: nothing keeps the request alive.
-        self.cycle.scope["extensions"] = {}
+        cycle.scope["extensions"] = {}
         self.parser = self.cycle = self.scope = self.headers = self.flow = None  # type: ignore[assignment]
+        del self._running
         self.pipeline.clear()
         successor.taken_over(transport, self.connections)
         transport.set_protocol(successor)  # type: ignore[arg-type]

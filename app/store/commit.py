@@ -6,14 +6,14 @@ A caller that goes away changes nothing: what it submitted is committed and publ
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import telemetry
-from app.errors import InvalidField, OutcomeUnknown, Unavailable
+from app.errors import InvalidField, OutcomeUnknown, StarlingError, Unavailable
 from app.model import Changed
 from app.store.batch import Batch
 from app.store.database import Database, is_data_error, passing_failures, sqlstate
@@ -55,19 +55,22 @@ class Committer:
     def _enqueue(self, changes: Sequence[Change]) -> list[asyncio.Future[Outcome]]:
         if len(self._waiting) + len(changes) > MAX_WAITING:
             raise Unavailable("Too many writes are waiting; nothing was changed.", retry_after=2)
-        loop = asyncio.get_running_loop()
-        futures: list[asyncio.Future[Outcome]] = [loop.create_future() for _ in changes]
+        futures: list[asyncio.Future[Outcome]] = [asyncio.get_running_loop().create_future() for _ in changes]
         self._waiting.extend(zip(changes, futures, strict=True))
         self._wake.set()
         return futures
 
     async def run(self) -> None:
-        """Commits until cancelled."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._waiting:
-                await self._settle(self._take())
+        """Commits until cancelled; what still waits then is refused."""
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._waiting:
+                    await self._settle(self._take())
+        finally:
+            _fail(self._waiting, Unavailable("The server is stopping; nothing was changed."))
+            self._waiting.clear()
 
     def _take(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
@@ -86,24 +89,22 @@ class Committer:
             _fail(waiting, OutcomeUnknown("The server is stopping; repeat the very same request to be sure."))
             raise
         except Exception as error:  # noqa: BLE001 - handed to the callers
-            if is_data_error(error) and len(waiting) > 1:
-                for one in waiting:
-                    await self._settle([one])
-                return
-            _fail(waiting, self._explained(error))
-            return
-        for (_, future), outcome in zip(waiting, outcomes, strict=True):
-            if not future.done():
-                future.set_result(outcome)
+            await self._settle_failed(waiting, error)
+        else:
+            _answer(waiting, outcomes)
 
-    @staticmethod
-    def _explained(error: Exception) -> Exception:
-        if is_data_error(error):
+    async def _settle_failed(self, waiting: list[_Waiting], error: Exception) -> None:
+        if len(waiting) > 1 and (is_data_error(error) or not isinstance(error, (StarlingError, SQLAlchemyError))):
+            for one in waiting:
+                await self._settle([one])
+        elif is_data_error(error):
             log.error("commit.refused_by_database", sqlstate=sqlstate(error))
-            return InvalidField("body", "The database cannot store a value of this item.")
-        if not isinstance(error, Unavailable):
-            log.error("commit.failed", exc_info=error)
-        return error
+            refusal = InvalidField("body", "The database cannot store a value of this item.")
+            _answer(waiting, [Outcome("rejected", change.item_id, error=refusal) for change, _ in waiting])
+        else:
+            if not isinstance(error, Unavailable):
+                log.error("commit.failed", exc_info=error)
+            _fail(waiting, error)
 
     async def _commit(self, changes: Sequence[Change]) -> list[Outcome]:
         started = time.monotonic()
@@ -122,7 +123,8 @@ class Committer:
                 await asyncio.sleep(RETRY_S)
         telemetry.commit_seconds.observe(time.monotonic() - started)
         telemetry.changes.inc(len(batch.messages))
-        self._announce(batch)
+        if batch.messages:
+            self._announce(batch)
         return batch.outcomes
 
     async def _write(self, connection: AsyncConnection, batch: Batch) -> None:
@@ -141,8 +143,7 @@ class Committer:
         try:
             await connection.commit()
         except (SQLAlchemyError, OSError) as error:
-            state = sqlstate(error)
-            if isinstance(error, DBAPIError) and state is not None and not state.startswith(("08", "57")):
+            if isinstance(error, DBAPIError) and not (sqlstate(error) or "08").startswith(("08", "57")):
                 raise
             raise _CommitUncertain from error
 
@@ -180,15 +181,19 @@ class Committer:
         raise OutcomeUnknown
 
     def _announce(self, batch: Batch) -> None:
-        if not batch.messages:
-            return
         try:
             self._publish(batch.messages)
         except Exception:  # the commit stands; readers find it by their own check
             log.exception("commit.publish_failed")
 
 
-def _fail(waiting: list[_Waiting], error: Exception) -> None:
+def _answer(waiting: Iterable[_Waiting], outcomes: Iterable[Outcome]) -> None:
+    for (_, future), outcome in zip(waiting, outcomes, strict=True):
+        if not future.done():
+            future.set_result(outcome)
+
+
+def _fail(waiting: Iterable[_Waiting], error: Exception) -> None:
     for _, future in waiting:
         if not future.done():
             future.set_exception(error)

@@ -114,5 +114,6 @@ class Database:
 
 
 def is_data_error(error: BaseException) -> bool:
-    """Whether one change carried something Postgres will never accept (SQLSTATE classes 22, 23 and 54)."""
-    return isinstance(error, DBAPIError) and (sqlstate(error) or "").startswith(("22", "23", "54"))
+    """Whether one change carried something that can never be stored: no UTF-8, or SQLSTATE classes 22, 23 and 54."""
+    refused = isinstance(error, DBAPIError) and (sqlstate(error) or "").startswith(("22", "23", "54"))
+    return refused or isinstance(error, UnicodeError)

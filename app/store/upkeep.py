@@ -25,14 +25,18 @@ _NEXT_EXPIRY = text("""
 update feeds set expires_next = (select min(expires_at) from items where feed_id = :feed and expires_at is not null)
 where id = (select id from feeds where id = :feed for update)
 """)
-_PRUNABLE_FEEDS = text("select id from feeds where deleted_first < now() - :age order by deleted_first limit :limit")
+_PRUNABLE_FEEDS = text(
+    "select id from feeds where deleted_first < now() - cast(:age as interval) order by deleted_first limit :limit"
+)
 _LOCK_FEED = text("select 1 from feeds where id = :feed for update")
 _PRUNE = text("""
-with gone as (delete from items where feed_id = :feed and deleted_at < now() - :age returning seq),
+with gone as (delete from items where feed_id = :feed and deleted_at < now() - cast(:age as interval) returning seq),
      told as (select count(*) as pruned, coalesce(max(seq), 0) as highest from gone)
 update feeds set
     floor = greatest(floor, told.highest),
-    deleted_first = (select min(deleted_at) from items where feed_id = :feed and deleted_at >= now() - :age)
+    deleted_first = (
+        select min(deleted_at) from items where feed_id = :feed and deleted_at >= now() - cast(:age as interval)
+    )
 from told where feeds.id = :feed
 returning told.pruned
 """)

@@ -63,6 +63,7 @@ async def serving(database_url: str, data_dir: Path, **settings: Any) -> AsyncIt
     with listen("127.0.0.1", 0) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         starling = Starling(read, database_url, url)
+        await starling.prepare()
         server = QuietServer(starling)
         task = asyncio.create_task(server.serve([listener]))
         try:

@@ -5,11 +5,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from app.cli.demo.assistant import Answer, Assistant
+from app.cli.demo.assistant import Answer, Assistant, Delivery
 from app.cli.demo.cast import EMAIL, Cast
 from app.cli.demo.follower import DEADLINE_S, Follower
-from app.cli.demo.screen import Row, Screen, after, device, millis, quoted
-from app.cli.demo.verdict import State, faults
+from app.cli.demo.screen import Row, Screen, device, listed, millis, quoted
+from app.cli.demo.verdict import State, faults, newest
 
 FIRST: dict[str, Any] = {"title": "Milk", "text": "2 l", "tags": ["shopping"]}
 FIVE: tuple[dict[str, Any], ...] = (
@@ -19,19 +19,21 @@ FIVE: tuple[dict[str, Any], ...] = (
     {"title": "Train at 14:32", "text": "Platform 7, seat 61"},
     {"title": "Water the plants", "kind": "task"},
 )
+CHANGED = "Rye bread"
 
 
 async def play(cast: Cast, screen: Screen) -> list[str]:
     """Tells the story up to the first act in which something is wrong; what is wrong, a sentence each."""
     story = _Story(cast, screen)
     for act in (story.connect, story.save, story.leave, story.come_back):
-        wrong = await act()
-        if wrong:
+        if wrong := await act():
             return wrong
     return []
 
 
 class _Story:
+    """Each act shows what happened and returns what is wrong with it."""
+
     def __init__(self, cast: Cast, screen: Screen) -> None:
         self._followers = cast.followers
         self._laptop, self._phone, self._browser = cast.followers
@@ -41,97 +43,78 @@ class _Story:
         self._missed: list[State] = []
 
     async def connect(self) -> list[str]:
-        """All devices open their streams."""
         for follower in self._followers:
             follower.go_online()
-        ready = await asyncio.gather(*(follower.caught_up() for follower in self._followers))
+        await asyncio.gather(*(follower.caught_up() for follower in self._followers))
         self._screen.act(1, f"Three devices of {EMAIL} open their streams.")
-        self._screen.table(
-            ("device", "kind", "", ">after"),
-            [
-                (device(each.name), each.kind, "online", after(each.ready_at - each.dialled))
-                for each in self._followers
-                if each.ready_at
-            ],
-        )
-        return [
-            f"the {each.name} got no stream"
-            for each, is_ready in zip(self._followers, ready, strict=True)
-            if not is_ready
-        ]
+        self._screen.table([_online(follower) for follower in self._followers])
+        online = await self._assistant.online()
+        return [f"the {each.name} is not online" for each in self._followers if each.name not in online]
 
     async def save(self) -> list[str]:
-        """The assistant saves one item and waits for the devices' acknowledgements."""
         _forget(self._followers)
         answer = await self._assistant.save(wait=True, **FIRST)
         self._milk = answer.item
         await _all_reached(self._followers, answer.item)
-        acknowledged = {each["name"] for each in answer.delivery["acknowledged"]}
-        self._screen.act(2, 'ChatGPT saves "Milk": POST /actions/items. Times count from sending the request.')
-        self._screen.table(
-            ("device", "got", ">after", ""),
-            [_row(each, answer, is_acknowledged=each.name in acknowledged) for each in self._followers],
+        names = _names(answer.delivery, "acknowledged")
+        self._screen.act(
+            2, f"ChatGPT saves {quoted(FIRST['title'])} (POST /actions/items). Counted from sending the request:"
         )
-        self._screen.say(
-            f"ChatGPT is answered after {millis(answer.took)}: acknowledged by {_and(acknowledged)}.", "dim"
-        )
-        return [
-            *_all_faults(self._followers, [answer.item]),
-            *(f"the {each.name} acknowledged nothing" for each in self._followers if each.name not in acknowledged),
-        ]
+        self._screen.table([_got(follower, answer, names) for follower in self._followers])
+        self._screen.say(f"ChatGPT is answered after {millis(answer.took)}: {listed(names)} have it.", style="dim")
+        return [*_faults(self._followers, [answer.item]), *self._unacknowledged(names)]
 
     async def leave(self) -> list[str]:
-        """The phone goes; five items are saved, one is changed, one is deleted."""
         _forget(self._followers)
         await self._phone.go_offline()
         if not await _seen_offline(self._assistant, self._phone):
-            return ["the phone is offline, and the server does not notice"]
-        answers = [await self._assistant.save(**fields) for fields in FIVE]
-        answers.append(await self._assistant.update(answers[0].item["id"], title="Rye bread"))
-        answers.append(await self._assistant.delete(self._milk["id"]))
+            return [f"the {self._phone.name} left, and the server does not notice"]
+        answers = await self._change()
         self._missed = [answer.item for answer in answers]
         online = (self._laptop, self._browser)
         await _all_reached(online, self._missed[-1])
+        waiting = _names(answers[-1].delivery, "pending")
         self._screen.act(3, "The phone goes offline. ChatGPT saves five items, changes one, deletes one.")
-        rows: list[Row] = [
-            (device(each.name), f"{len(each.received)} changes, live", f"{_range(each, answers)}") for each in online
-        ]
-        rows.append((device(self._phone.name), "offline: they wait for it", "-"))
-        self._screen.table(("device", "got", "after each"), rows)
-        waiting = {each["name"] for each in answers[-1].delivery["pending"]}
-        return [
-            *_all_faults(online, self._missed),
-            *([] if waiting == {self._phone.name} else [f"pending is not the phone but {_and(waiting) or 'nobody'}"]),
-        ]
+        rows = [_got_live(follower, answers) for follower in online]
+        self._screen.table([*rows, (device(self._phone.name), "is offline", f"{len(answers)} changes wait for it")])
+        pending = [f"{listed(waiting)} is pending, not the phone"] if waiting != [self._phone.name] else []
+        return [*_faults(online, self._missed), *pending]
+
+    async def _change(self) -> list[Answer]:
+        answers = [await self._assistant.save(**fields) for fields in FIVE]
+        answers.append(await self._assistant.update(answers[0].item["id"], title=CHANGED))
+        answers.append(await self._assistant.delete(self._milk["id"]))
+        return answers
 
     async def come_back(self) -> list[str]:
-        """The phone reconnects from its cursor and gets what it missed."""
         cursor = self._phone.cursor
         self._phone.go_online()
         await self._phone.caught_up()
-        took = max(0.0, self._phone.ready_at - self._phone.dialled)
+        took = self._phone.ready_at - self._phone.dialled if self._phone.ready_at else DEADLINE_S
         await self._phone.settled()
-        delivery = await self._assistant.delivery(self._missed[0]["id"])
+        names = _names(await self._assistant.delivery(self._missed[-2]["id"]), "acknowledged")
         got = [receipt.item for receipt in self._phone.received]
-        self._screen.act(4, f"The phone comes back with its cursor: Last-Event-ID: {cursor}")
-        self._screen.table(("device", ">seq", "got", ""), [self._caught_up_row(item) for item in got])
-        acknowledged = {each["name"] for each in delivery["acknowledged"]}
+        self._screen.act(4, f"The phone comes back from its cursor: Last-Event-ID: {cursor}")
+        self._screen.table([self._state(item) for item in newest(got)])
         self._screen.say(
-            f"Caught up after {millis(took)}: {len(self._missed)} changes were {len(got)} newest states. "
-            f"Acknowledged by {_and(acknowledged)}.",
-            "dim",
+            f"Caught up after {millis(took)} with {len(got)} events: {listed(names)} have it.", style="dim"
         )
-        return [
-            *(f"the phone {fault}" for fault in faults(got, self._missed, exactly_newest=True)),
-            *(["the phone was told to start over"] if self._phone.resets else []),
-            *(f"the {each.name} acknowledged nothing" for each in self._followers if each.name not in acknowledged),
-        ]
+        reset = [f"the {self._phone.name} was told to start over"] if self._phone.resets else []
+        return [*_faults([self._phone], self._missed), *reset, *self._unacknowledged(names)]
 
-    def _caught_up_row(self, item: State) -> Row:
+    def _state(self, item: State) -> Row:
         name, seq = device(self._phone.name), f"#{item['seq']}"
         if item["deleted"]:
-            return name, seq, quoted(self._milk["title"]), "is deleted"
-        return name, seq, quoted(item["title"]), item["kind"]
+            return name, seq, quoted(self._milk["title"]), "deleted"
+        return (
+            name,
+            seq,
+            quoted(item["title"]),
+            f"{item['kind']}, changed" if item["title"] == CHANGED else item["kind"],
+        )
+
+    def _unacknowledged(self, names: Sequence[str]) -> list[str]:
+        return [f"the {each.name} has not acknowledged" for each in self._followers if each.name not in names]
 
 
 def _forget(followers: Sequence[Follower]) -> None:
@@ -143,11 +126,11 @@ async def _all_reached(followers: Sequence[Follower], item: State) -> None:
     await asyncio.gather(*(follower.reached(item["seq"]) for follower in followers))
 
 
-def _all_faults(followers: Sequence[Follower], changes: Sequence[State]) -> list[str]:
+def _faults(followers: Sequence[Follower], saved: Sequence[State]) -> list[str]:
     return [
         f"the {follower.name} {fault}"
         for follower in followers
-        for fault in faults([receipt.item for receipt in follower.received], changes)
+        for fault in faults([receipt.item for receipt in follower.received], saved)
     ]
 
 
@@ -159,20 +142,27 @@ async def _seen_offline(assistant: Assistant, follower: Follower) -> bool:
     return False
 
 
-def _row(follower: Follower, answer: Answer, *, is_acknowledged: bool) -> Row:
-    came = next((receipt for receipt in follower.received if receipt.item["seq"] == answer.item["seq"]), None)
+def _names(delivery: Delivery, part: str) -> list[str]:
+    return [each["name"] for each in delivery[part]]
+
+
+def _online(follower: Follower) -> Row:
+    if not follower.ready_at:
+        return device(follower.name), follower.kind, "got no stream"
+    return device(follower.name), follower.kind, f"online after {millis(follower.ready_at - follower.dialled)}"
+
+
+def _got(follower: Follower, answer: Answer, acknowledged: Sequence[str]) -> Row:
+    came = next((each for each in follower.received if each.item["seq"] == answer.item["seq"]), None)
     if came is None:
-        return device(follower.name), "nothing", "-", ""
-    text = quoted(came.item["title"])
-    return device(follower.name), text, after(came.at - answer.sent), "acknowledged" if is_acknowledged else ""
+        return device(follower.name), "got nothing", "", ""
+    receipt = "acknowledged" if follower.name in acknowledged else "not acknowledged"
+    return device(follower.name), f"got {quoted(came.item['title'])}", f"after {millis(came.at - answer.sent)}", receipt
 
 
-def _range(follower: Follower, answers: Sequence[Answer]) -> str:
+def _got_live(follower: Follower, answers: Sequence[Answer]) -> Row:
     sent = {answer.item["seq"]: answer.sent for answer in answers}
-    times = [receipt.at - sent[receipt.item["seq"]] for receipt in follower.received if receipt.item["seq"] in sent]
-    return f"{millis(min(times))} to {millis(max(times))}" if times else "-"
-
-
-def _and(names: set[str]) -> str:
-    *others, last = sorted(names) or [""]
-    return f"{', '.join(others)} and {last}" if others else last
+    times = [each.at - sent[each.item["seq"]] for each in follower.received if each.item["seq"] in sent]
+    if not times:
+        return device(follower.name), "got nothing", ""
+    return device(follower.name), f"got {len(times)} changes", f"each after {millis(min(times), max(times))}"

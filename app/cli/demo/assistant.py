@@ -11,6 +11,9 @@ from app.errors import StarlingError
 
 WAIT_S = 5
 
+Delivery = dict[str, list[dict[str, Any]]]
+"""`acknowledged`, `live` and `pending` devices, as the protocol has them."""
+
 
 class Refused(StarlingError):
     """The server did not do what the demo asked."""
@@ -24,7 +27,7 @@ class Answer:
 
     status: int
     item: dict[str, Any]
-    delivery: dict[str, list[dict[str, Any]]]
+    delivery: Delivery
     sent: float
     took: float
 
@@ -49,17 +52,16 @@ class Assistant:
         """Deletes an item."""
         return await self._write("DELETE", f"/actions/items/{item_id}")
 
-    async def delivery(self, item_id: str) -> dict[str, list[dict[str, Any]]]:
+    async def delivery(self, item_id: str) -> Delivery:
         """Which devices have the item by now."""
-        delivery: dict[str, list[dict[str, Any]]] = (await self._call("GET", f"/actions/items/{item_id}/delivery"))[
-            "delivery"
-        ]
+        answer = await self._ask("GET", f"/actions/items/{item_id}/delivery")
+        delivery: Delivery = answer.json()["delivery"]
         return delivery
 
     async def online(self) -> set[str]:
         """The names of the devices that are online."""
-        listed = await self._call("GET", "/actions/devices")
-        return {device["name"] for device in listed["devices"] if device["online"]}
+        answer = await self._ask("GET", "/actions/devices")
+        return {device["name"] for device in answer.json()["devices"] if device["online"]}
 
     async def _write(self, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
         sent = time.perf_counter()
@@ -67,10 +69,6 @@ class Assistant:
         took = time.perf_counter() - sent
         answer = response.json()
         return Answer(response.status_code, answer["item"], answer["delivery"], sent, took)
-
-    async def _call(self, method: str, path: str) -> dict[str, Any]:
-        called: dict[str, Any] = (await self._ask(method, path)).json()
-        return called
 
     async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx2.Response:
         try:

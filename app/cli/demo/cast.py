@@ -33,7 +33,7 @@ class Cast:
 
 @asynccontextmanager
 async def cast(starling: Starling, http: httpx2.AsyncClient) -> AsyncIterator[Cast]:
-    """The cast of one run; all devices are offline again when the body ends. The devices of earlier runs are revoked."""
+    """The cast of one run, offline again when the body ends. The devices of earlier runs are revoked."""
     feed_id = await _feed(starling.grants)
     await _revoke_former(starling, feed_id)
     followers = [await _follower(starling, http, feed_id, name, kind) for name, kind in DEVICES]

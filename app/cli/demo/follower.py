@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,10 +98,8 @@ class Follower:
 
     async def _follow(self) -> None:
         while not self.is_revoked:
-            try:
+            with suppress(httpx2.HTTPError):
                 await self._read()
-            except httpx2.HTTPError:
-                pass
             await asyncio.sleep(self._retry_s)
 
     async def _read(self) -> None:

@@ -1,17 +1,37 @@
-"""After the story: a line for each change that the devices get."""
+"""After the story: how to go on, and a line for each change that the devices get."""
 
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from rich.text import Text
 
+from app.cli.demo.cast import Cast
 from app.cli.demo.follower import Follower, Receipt
 from app.cli.demo.screen import Screen, device, quoted
+from app.cli.demo.verdict import State
 
 PATIENCE_S = 1.0
+
+
+def invite(screen: Screen, cast: Cast, address: str, *, is_live: bool) -> None:
+    """Says where everything is, and how to use it; `is_live`: the devices still follow."""
+    browser = cast.followers[-1]
+    screen.gap()
+    screen.say("  ".join(f"{address}{path}" for path in ("/actions", "/v1/stream", "/readyz")))
+    screen.say(
+        "Save an item and watch it arrive here (Ctrl-C ends the demo):"
+        if is_live
+        else "Save an item, once a server runs there:"
+    )
+    screen.command(
+        f"curl {address}/actions/items -H 'Content-Type: application/json' \\",
+        f"  -H 'Authorization: Bearer {cast.token}' \\",
+        '  -d "{\\"title\\": \\"Hello at $(date +%T)\\"}"',
+    )
+    screen.say(f"Follow the {browser.name}'s stream:")
+    screen.command(f"curl -N {address}/v1/stream \\", f"  -H 'Authorization: Bearer {browser.token}'")
 
 
 class Live:
@@ -19,25 +39,24 @@ class Live:
 
     def __init__(self, screen: Screen, followers: Sequence[Follower]) -> None:
         self._screen = screen
-        self._count = len(followers)
+        self._names = [follower.name for follower in followers]
         self._open: dict[int, list[str]] = {}
         for follower in followers:
             follower.on_receipt = partial(self._take, follower.name)
 
     def _take(self, name: str, receipt: Receipt) -> None:
-        seq = receipt.item["seq"]
-        names = self._open.setdefault(seq, [])
+        names = self._open.setdefault(receipt.item["seq"], [])
         if not names:
             asyncio.get_running_loop().call_later(PATIENCE_S, self._show, receipt.item)
         names.append(name)
-        if len(names) == self._count:
+        if len(names) == len(self._names):
             self._show(receipt.item)
 
-    def _show(self, item: dict[str, Any]) -> None:
+    def _show(self, item: State) -> None:
         names = self._open.pop(item["seq"], None)
         if names is None:
             return
-        what = Text(f"{datetime.now(UTC).astimezone():%H:%M:%S}  ", "dim")
-        what.append("deleted an item" if item["deleted"] else quoted(item["title"] or item["text"]), "bold")
-        what.append("  reached ", "dim")
-        self._screen.say(what + Text(", ", "dim").join([device(name) for name in names]))
+        what = "an item was deleted" if item["deleted"] else quoted(item["title"] or item["text"] or "")
+        where = Text(", ").join([device(name) for name in self._names if name in names])
+        now = datetime.now(UTC).astimezone()
+        self._screen.say(Text.assemble((f"{now:%H:%M:%S}  ", "dim"), (what, "bold"), ("  on ", "dim"), where))

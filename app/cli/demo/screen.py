@@ -3,14 +3,16 @@
 import io
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-MIN_WIDTH = 80
 COLOURS = {"laptop": "cyan", "phone": "magenta", "browser": "yellow"}
+INDENT = " " * 3
+TITLE_LENGTH = 48
 
 Row = Sequence[str | Text]
 
@@ -21,38 +23,46 @@ class Screen:
     def __init__(self) -> None:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")  # a title may be in a script that the terminal cannot show
-        self.console = Console(highlight=False, markup=False, emoji=False)
+        self._console = Console(highlight=False, markup=False, emoji=False)
 
     def title(self, text: str) -> None:
         """The first line."""
-        self.console.print(Text(text, "bold green"))
+        self._console.print(text, style="bold green")
+
+    def waiting(self, text: str) -> AbstractContextManager[object]:
+        """Shows, on a terminal, that something takes a while."""
+        return self._console.status(text) if self._console.is_terminal else nullcontext()
 
     def act(self, number: int, text: str) -> None:
         """Begins an act."""
-        self.console.print()
-        self.console.print(Text(f"{number}. ", "bold green") + Text(text, "bold"))
+        self.gap()
+        self._console.print(Text.assemble((f"{number}. ", "bold green"), (text, "bold")))
 
-    def say(self, text: str | Text, style: str = "") -> None:
+    def say(self, text: str | Text, *, style: str = "") -> None:
         """A line of narration."""
-        self._print(Text(text, style) if isinstance(text, str) else text)
+        self._console.print(Text(INDENT) + text, style=style, soft_wrap=True)
 
-    def table(self, columns: Sequence[str], rows: Sequence[Row]) -> None:
-        """A table; a column whose name begins with `>` is set to the right."""
-        table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim", pad_edge=False)
-        for column in columns:
-            right = column.startswith(">")
-            table.add_column(column.removeprefix(">"), justify="right" if right else "left", no_wrap=True)
+    def table(self, rows: Sequence[Row]) -> None:
+        """Rows whose columns are aligned."""
+        table = Table.grid(padding=(0, 3, 0, 0))
+        for _ in rows[0] if rows else ():
+            table.add_column(no_wrap=True)
         for row in rows:
             table.add_row(*row)
-        self._print(table)
+        self._console.print(Padding.indent(table, len(INDENT)))
 
     def command(self, *lines: str) -> None:
         """Something to copy: never wrapped or cut, whatever the width."""
         for line in lines:
-            self.console.print(Text(f"     {line}", "green"), soft_wrap=True)
+            self._console.print(Text(f"{INDENT}  {line}", "green"), soft_wrap=True)
 
-    def _print(self, what: RenderableType) -> None:
-        self.console.print(Padding(what, (0, 0, 0, 3), expand=False))
+    def gap(self) -> None:
+        """An empty line."""
+        self._console.print()
+
+    def stopped(self) -> None:
+        """The last line after a Ctrl-C, which the terminal has shown as such."""
+        self._console.print("\nStopped.")
 
 
 def device(name: str) -> Text:
@@ -60,17 +70,18 @@ def device(name: str) -> Text:
     return Text(name, COLOURS.get(name, ""))
 
 
-def after(seconds: float) -> Text:
-    """A time in milliseconds."""
-    return Text(millis(seconds), "bold")
+def millis(*seconds: float) -> str:
+    """One time or a range of them, such as `4.2 ms`, `120 ms` or `4.2 to 20.1 ms`."""
+    return " to ".join(f"{each * 1000:.{1 if each < 0.1 else 0}f}" for each in seconds) + " ms"
 
 
-def millis(seconds: float) -> str:
-    """Such as `4.2 ms` or `120 ms`."""
-    return f"{seconds * 1000:.{1 if seconds < 0.01 else 0}f} ms"
-
-
-def quoted(title: object) -> str:
+def quoted(title: str) -> str:
     """A title in quotes, without anything that would move the cursor."""
-    shown = "".join(character if character.isprintable() else " " for character in str(title))
-    return f'"{shown[:59]}…"' if len(shown) > 60 else f'"{shown}"'
+    shown = "".join(character if character.isprintable() else " " for character in title)
+    return f'"{shown[:TITLE_LENGTH]}..."' if len(shown) > TITLE_LENGTH else f'"{shown}"'
+
+
+def listed(names: Sequence[str]) -> str:
+    """Such as `laptop, phone and browser`; `nobody` for none."""
+    *others, last = names or ["nobody"]
+    return f"{', '.join(others)} and {last}" if others else last
