@@ -1,0 +1,10 @@
+"""Starling, room by room. Imports point downwards only.
+
+cli        the command                      main       the composition root
+api        HTTP: thin edges                 actions    the write path: what callers may ask for
+auth       tokens and who holds them        hub        the read path: streams, and what is written to them
+store      Postgres                         bus        hints between those who write and those who deliver
+local      the embedded Postgres            telemetry  logs and metric names
+settings   all configuration                errors     every error
+model      the vocabulary
+"""

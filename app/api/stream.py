@@ -37,10 +37,9 @@ class UnsupportedServer(StarlingError):
 class StreamResponse(Response[None]):
     """Starts the response, sends the first comment, and gives the connection to the hub's stream."""
 
-    def __init__(self, hub: Hub, stream: Stream, principal: Principal, cursor: str | None) -> None:
+    def __init__(self, hub: Hub, stream: Stream, principal: Principal) -> None:
         super().__init__(None)
-        self._hub, self._stream = hub, stream
-        self._principal, self._sent_cursor = principal, cursor
+        self._hub, self._stream, self._principal = hub, stream, principal
 
     def to_asgi_response(self, *_: Any, **__: Any) -> ASGIApp:  # type: ignore[override]
         """The ASGI application that does so."""
@@ -54,7 +53,7 @@ class StreamResponse(Response[None]):
         finally:
             self._hub.release(self._stream)
         if taken:
-            await self._hub.join(self._stream, self._principal, self._sent_cursor)
+            await self._hub.join(self._stream, self._principal)
 
 
 async def subscriber(
@@ -86,7 +85,7 @@ async def open_stream(
     require_device(subscriber)
     require(subscriber, Permission.STREAM)
     start = request.headers.get("last-event-id") or cursor
-    return StreamResponse(services.hub, services.hub.admit(subscriber), subscriber, start)
+    return StreamResponse(services.hub, services.hub.admit(subscriber, start), subscriber)
 
 
 @post("/v1/stream/tickets", operation_id="issueTicket", status_code=200)

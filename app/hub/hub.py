@@ -71,8 +71,10 @@ class Hub:
             tasks.create_task(self._visits.calendar.run())
             tasks.create_task(self._check_on_and_on())
 
-    def admit(self, principal: Principal) -> Stream:
+    def admit(self, principal: Principal, sent_cursor: str | None) -> Stream:
         """A place for one more stream; `release` it if the connection does not come to be.
+
+        `sent_cursor` is as the client sent it, or `now`.
 
         Raises `DeviceRequired`, `TooManyStreams` above the caps, `Unavailable` while the server stops.
         """
@@ -86,7 +88,7 @@ class Hub:
             raise TooManyStreams("This device has too many open streams.", limit=self._caps.per_device, retryable=True)
         if len(feed.streams) >= self._caps.per_user:
             raise TooManyStreams("Your devices have too many open streams.", limit=self._caps.per_user, retryable=True)
-        stream = Stream(self, feed, principal, principal.device_id)
+        stream = Stream(self, feed, principal, principal.device_id, sent_cursor)
         feed.streams.add(stream)
         telemetry.streams.inc()
         return stream
@@ -96,10 +98,10 @@ class Hub:
         if stream.transport is None:
             self.left(stream)
 
-    async def join(self, stream: Stream, principal: Principal, sent_cursor: str | None) -> None:
+    async def join(self, stream: Stream, principal: Principal) -> None:
         """Serves a connection that is this stream's by now: hello, what it missed, and then what happens.
 
-        `sent_cursor` is as the client sent it, or `now`. Returns when the stream is live, paused or ended.
+        Returns when the stream is live, paused or ended.
         """
         try:
             head = await self._head_for(stream, principal)
@@ -109,7 +111,7 @@ class Hub:
         if head is None:
             stream.revoke()
             return
-        self._greet(stream, sent_cursor, head)
+        self._greet(stream, head)
         self._visits.begin(stream, principal)
         await self._pump.run(stream)
 
@@ -130,7 +132,8 @@ class Hub:
                 return head
         return None
 
-    def _greet(self, stream: Stream, sent: str | None, head: Head) -> None:
+    def _greet(self, stream: Stream, head: Head) -> None:
+        sent, stream.sent_cursor = stream.sent_cursor, None
         start = Start(Cursor(head.epoch, head.head)) if sent == "now" else Start.judge(sent, head)
         stream.phase = Phase.BEHIND
         stream.seq, stream.base = start.cursor.seq, start.cursor.base
@@ -208,15 +211,18 @@ class Hub:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("hub.pump_failed", exc_info=error)
 
+    async def _note_seen(self) -> None:
+        if seen := set(self._seen):
+            await self._devices.seen(seen)
+            self._seen -= seen
+
     async def _check_on_and_on(self) -> None:
         while True:
             await asyncio.sleep(CHECK_S)
             try:
                 await self._on_check()
                 await self.watch.check()
-                seen, self._seen = self._seen, set()
-                if seen:
-                    await self._devices.seen(seen)
+                await self._note_seen()
             except Unavailable as error:
                 log.warning("hub.check_failed", reason=error.detail)
             except Exception:

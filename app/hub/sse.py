@@ -16,9 +16,13 @@ def chunk(body: bytes) -> bytes:
 
 
 def event(name: str, cursor: str, data: object, *, retry: int | None = None) -> bytes:
-    """One event. `data` is encoded as JSON; `retry` in milliseconds."""
-    head = f"event: {name}\nid: {cursor}\n" + (f"retry: {retry}\n" if retry is not None else "")
-    return b"%bdata: %b\n\n" % (head.encode(), msgspec.json.encode(data))
+    """One event. `data` is encoded as JSON; `retry` in milliseconds. Without a cursor the reader keeps the one it has."""
+    head = [f"event: {name}\n"]
+    if cursor:
+        head.append(f"id: {cursor}\n")
+    if retry is not None:
+        head.append(f"retry: {retry}\n")
+    return b"%bdata: %b\n\n" % ("".join(head).encode(), msgspec.json.encode(data))
 
 
 def item(cursor: str, wire: bytes) -> bytes:

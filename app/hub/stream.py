@@ -55,6 +55,7 @@ class Stream(asyncio.Protocol):
         "phase",
         "ready_at",
         "reauth_at",
+        "sent_cursor",
         "seq",
         "stalled_at",
         "stalled_bytes",
@@ -62,11 +63,14 @@ class Stream(asyncio.Protocol):
         "transport",
     )
 
-    def __init__(self, desk: Desk, feed: Feed["Stream"], principal: Principal, device_id: UUID) -> None:
+    def __init__(
+        self, desk: Desk, feed: Feed["Stream"], principal: Principal, device_id: UUID, sent_cursor: str | None = None
+    ) -> None:
         self.desk = desk
         self.feed = feed
         self.device_id = device_id
         self.token_hash = principal.token_hash
+        self.sent_cursor = sent_cursor
         self.phase = Phase.JOINING
         self.transport: asyncio.Transport | None = None
         self.connections: set[Any] = set()
@@ -123,7 +127,9 @@ class Stream(asyncio.Protocol):
 
     @property
     def cursor(self) -> str:
-        """The device's cursor once it has handled all that was written."""
+        """The device's cursor once it has handled all that was written; before `hello` the one it sent, if any."""
+        if self.phase is Phase.JOINING:
+            return self.sent_cursor if self.sent_cursor and Cursor.parse(self.sent_cursor) else ""
         if self.phase is Phase.LIVE:
             return f"{self.feed.epoch}.{self.feed.head}"
         return str(Cursor(self.feed.epoch, self.seq, self.base))

@@ -24,6 +24,10 @@ DEFAULTS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
+    # Messages and statements quote what people wrote; the server's own log names errors by their SQLSTATE.
+    "log_min_messages": "log",
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 STILL_HELD = ("pre-existing shared memory block", 'lock file "postmaster.pid" already exists')
 # A fast shutdown writes a checkpoint; an immediate one leaves recovery to the next start; the last asks nobody.

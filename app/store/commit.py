@@ -154,6 +154,8 @@ class Committer:
         while time.monotonic() < deadline:
             try:
                 status = await self._status(batch)
+            except OutcomeUnknown:
+                raise
             except Unavailable:
                 status = None
             if status == "committed":

@@ -79,22 +79,24 @@ class Lineage:
     def _why(self, current: Record, recorded: str | None) -> str | None:
         if recorded is not None and recorded != current.identity:
             return "the data was written in another database"
-        known = self._known()
+        known, inode = self._known()
         if known is None:
             return None
         if known.identity != current.identity:
             return "the data directory knows another database"
         if known.position > current.position:
             return "the database is older than it was"
-        if known.landmark != current.landmark or known.inode != self._record.stat().st_ino:
+        if known.landmark != current.landmark or known.inode != inode:
             return "the files are a copy"
         return None
 
-    def _known(self) -> Record | None:
+    def _known(self) -> tuple[Record | None, int]:
+        """The record and the inode that it was read from: another process may put a newer one in its place meanwhile."""
         try:
-            return msgspec.json.decode(self._record.read_bytes(), type=Record)
+            with self._record.open("rb") as file:
+                return msgspec.json.decode(file.read(), type=Record), os.fstat(file.fileno()).st_ino
         except FileNotFoundError:
-            return None
+            return None, 0
 
     def _remember(self, record: Record) -> None:
         scratch = self._record.with_suffix(f".{os.getpid()}")

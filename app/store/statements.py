@@ -60,7 +60,7 @@ from unnest(cast(:h_feed as uuid[]), cast(:h_head as bigint[]), cast(:h_expires 
 where feeds.id = new.id
 """)
 
-XACT_STATUS = text("select pg_xact_status(cast(:xid as xid8))")
+XACT_STATUS = text("select pg_xact_status(cast(cast(:xid as text) as xid8))")
 
 # An item of the batch that stands there as this batch wrote it proves that the batch was committed.
 WITNESS = text("select 1 from items where feed_id = :feed and id = :id and seq = :seq and wire = :wire")

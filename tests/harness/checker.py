@@ -7,11 +7,12 @@ from typing import Any, Literal, NamedTuple
 from tests.harness.journal import Journal
 
 Items = Mapping[str, Mapping[str, Any]]
-Name = Literal["lost", "doubled", "reordered", "unseen", "phantom"]
+Name = Literal["lost", "refused", "doubled", "reordered", "unseen", "phantom"]
 
 
 class Anomaly(NamedTuple):
     """lost       acknowledged, and not in the database: neither that change nor a later one of the same item
+    refused    a sound request, of an item that was acknowledged, was refused for good
     doubled    one request took effect twice, or a device was sent a seq twice without a reset
     reordered  a device was sent a lower seq than before without a reset
     unseen     a device lacks an item that is for it, or has an old state of it, in the end
@@ -32,6 +33,7 @@ def anomalies(journal: Journal, truth: Items, devices: Mapping[str, str] | None 
     current = devices if devices is not None else dict.fromkeys(journal.devices, "")
     return [
         *_writes(journal, truth),
+        *(Anomaly("refused", entry.who, f"{entry.verb}: {entry.detail}") for entry in journal.of("refused")),
         *_repeats(journal, truth),
         *(anomaly for who in journal.devices for anomaly in _order(journal, who)),
         *(anomaly for who, device_id in current.items() for anomaly in _states(journal, who, device_id, truth)),

@@ -10,11 +10,14 @@ import msgspec
 
 from tests.harness.waiting import eventually
 
-What = Literal["asked", "ok", "fail", "unknown", "opened", "reset", "item"]
+What = Literal["asked", "ok", "fail", "unknown", "refused", "opened", "reset", "item"]
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line. Writers: `asked`, then one of `ok`, `fail` and `unknown` a try. Devices: `opened`, `reset`, `item`."""
+    """One line. Writers: `asked`, then `fail` or `unknown` for each vain try, last `ok` or `refused` (for good).
+
+    Devices: `opened`, `reset`, `item`.
+    """
 
     at: float
     who: str

@@ -152,10 +152,10 @@ class Room:
     async def sit(self, device: TestDevice, cursor: str | None = None, principal: Principal | None = None) -> Seat:
         """A stream of the device that has begun to join."""
         principal = principal or await self.principal(device)
-        stream, wire = self.hub.admit(principal), Wire()
+        stream, wire = self.hub.admit(principal, cursor), Wire()
         stream.taken_over(wire, set())
         wire.stream = stream
-        self.seats.append(Seat(stream, wire, asyncio.create_task(self.hub.join(stream, principal, cursor))))
+        self.seats.append(Seat(stream, wire, asyncio.create_task(self.hub.join(stream, principal))))
         return self.seats[-1]
 
     async def put(self, person: Person, title: str | None = None, **options: Any) -> Outcome:

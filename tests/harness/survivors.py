@@ -3,8 +3,8 @@
 import asyncio
 import json
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -21,7 +21,7 @@ TRY_S = 12.0
 
 @dataclass
 class Writer:
-    """Creates items, and changes and deletes its own, one request at a time, each until a 2xx answers it."""
+    """Creates items, and changes and deletes its own, one request at a time, each until it is answered for good."""
 
     name: str
     url: str
@@ -42,8 +42,8 @@ class Writer:
         request_id = str(uuid4())
         body = {"title": f"{request_id} by {self.name}", "request_id": request_id}
         if what < 0.6 or not self.own:
-            item = await self._insist(http, "POST", "/actions/items", request_id, body)
-            self.own.append(item["id"])
+            if item := await self._insist(http, "POST", "/actions/items", request_id, body):
+                self.own.append(item["id"])
         elif what < 0.85:
             await self._insist(http, "PATCH", f"/actions/items/{self.chance.choice(self.own)}", request_id, body)
         else:
@@ -52,7 +52,7 @@ class Writer:
 
     async def _insist(
         self, http: httpx2.AsyncClient, verb: str, path: str, request_id: str, body: dict[str, str] | None
-    ) -> dict[str, Any]:
+    ) -> dict[str, Any] | None:
         self.journal.note(self.name, "asked", request_id=request_id, verb=verb)
         while True:
             about: dict[str, Any] = {"request_id": request_id, "verb": verb}
@@ -65,7 +65,9 @@ class Writer:
                     item: dict[str, Any] = answer.json()["item"]
                     self.journal.note(self.name, "ok", **about, item=item)
                     return item
-                assert answer.status_code == 503, answer.text
+                if answer.status_code != 503:
+                    self.journal.note(self.name, "refused", **about, detail=answer.text)
+                    return None
                 is_unknown = answer.json()["code"] == "outcome_unknown"
                 self.journal.note(self.name, "unknown" if is_unknown else "fail", **about, detail=answer.text)
             await asyncio.sleep(PAUSE_S)
@@ -119,9 +121,11 @@ class Device:
         """Ends by itself only when it was revoked."""
         while self.replica.farewell != "revoked":
             listener = Listener(self.url, self.token, self.replica.cursor)
-            with suppress(OSError, EOFError, TimeoutError):
-                await self._follow(listener)
-            await listener.close()
+            try:
+                with suppress(OSError, EOFError, TimeoutError):
+                    await self._follow(listener)
+            finally:
+                await listener.close()
             await asyncio.sleep(self.replica.retry_s)
 
     async def _follow(self, listener: Listener) -> None:
@@ -146,8 +150,8 @@ async def follow(listener: Listener, replica: Replica) -> None:
         await listener._changed.wait()
 
 
-@contextmanager
-def background(*work: "asyncio.Task[None]") -> Iterator[None]:
+@asynccontextmanager
+async def background(*work: "asyncio.Task[None]") -> AsyncIterator[None]:
     """Fails the test when a client failed; ends those that still run."""
     try:
         yield
@@ -157,3 +161,4 @@ def background(*work: "asyncio.Task[None]") -> Iterator[None]:
     finally:
         for task in work:
             task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
