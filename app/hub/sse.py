@@ -16,7 +16,7 @@ def chunk(body: bytes) -> bytes:
 
 
 def event(name: str, cursor: str, data: object, *, retry: int | None = None) -> bytes:
-    """One event. `data` is encoded as JSON; `retry` in milliseconds. Without a cursor the reader keeps the one it has."""
+    """One event. `data` is encoded as JSON; `retry` in milliseconds. Without a cursor the reader keeps its own."""
     head = [f"event: {name}\n"]
     if cursor:
         head.append(f"id: {cursor}\n")

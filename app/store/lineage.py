@@ -91,7 +91,7 @@ class Lineage:
         return None
 
     def _known(self) -> tuple[Record | None, int]:
-        """The record and the inode that it was read from: another process may put a newer one in its place meanwhile."""
+        """The record and the inode that it was read from, which another process may replace meanwhile."""
         try:
             with self._record.open("rb") as file:
                 return msgspec.json.decode(file.read(), type=Record), os.fstat(file.fileno()).st_ino
