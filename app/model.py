@@ -190,6 +190,7 @@ class Changed(msgspec.Struct, frozen=True, tag="changed"):
     epoch: str
     auth: int
     seq: int
+    item_id: UUID
     audience: frozenset[UUID] | None
     wire: bytes | None
 

@@ -67,6 +67,19 @@ def _check_json(value: object, levels: int) -> None:
         raise PydanticCustomError("data", "A number of the data is out of range.")
 
 
+# The web framework asks for lenient validation whatever a field says, so what JSON tells apart is told apart here.
+def _integer(value: object) -> object:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise PydanticCustomError("int_type", "Must be an integer.")
+    return value
+
+
+def _number(value: object) -> object:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise PydanticCustomError("float_type", "Must be a number.")
+    return value
+
+
 def _timestamp(value: object) -> object:
     """Keeps out what pydantic would take for seconds since 1970."""
     if not isinstance(value, str) or _RFC3339.fullmatch(value) is None:
@@ -90,8 +103,8 @@ Url = Annotated[Text, Field(max_length=8192), AfterValidator(_web_address)]
 Tags = Annotated[list[Annotated[Text, Field(min_length=1, max_length=100)]], Field(max_length=50)]
 Data = Annotated[dict[str, Any], AfterValidator(_bounded_json)]
 Collection = Annotated[Text, Field(min_length=1, max_length=200)]
-Moment = Annotated[datetime, Field(strict=False), BeforeValidator(_timestamp), AfterValidator(_in_utc)]
-Wait = Annotated[float, Field(ge=0, le=MAX_WAIT_S, allow_inf_nan=False)]
+Moment = Annotated[datetime, BeforeValidator(_timestamp), AfterValidator(_in_utc)]
+Wait = Annotated[float, BeforeValidator(_number), Field(ge=0, le=MAX_WAIT_S, allow_inf_nan=False)]
 RequestId = Annotated[Text, Field(min_length=1, max_length=200)]
 WritableKind = Literal["note", "link", "task"]
 
@@ -146,7 +159,7 @@ class DeviceChange(Body):
 
     change_id: UUID
     id: UUID
-    base_seq: Annotated[int, Field(ge=0, lt=2**63, strict=True)] | None = None
+    base_seq: Annotated[int, BeforeValidator(_integer), Field(ge=0, lt=2**63)] | None = None
     put: dict[str, Any] | None = None
     delete: Literal[True] | None = None
 

@@ -20,6 +20,7 @@ class Entry(msgspec.Struct, frozen=True):
     """A change in the tail: its frame, chunk framing included, encoded once for all streams."""
 
     seq: int
+    item_id: UUID
     audience: frozenset[UUID] | None
     frame: bytes
 
@@ -42,6 +43,7 @@ class Feed(Generic[S]):
         "judging",
         "live",
         "lo",
+        "newest",
         "streams",
         "tail",
         "tail_bytes",
@@ -57,6 +59,7 @@ class Feed(Generic[S]):
         self.hint = 0
         self.tail: deque[Entry] = deque()
         self.tail_bytes = 0
+        self.newest: dict[UUID, int] = {}
         self.streams: set[S] = set()
         self.live: set[S] = set()
         self.waiters: set[asyncio.Future[None]] = set()
@@ -80,25 +83,32 @@ class Feed(Generic[S]):
         self.head = self.lo = head.head
         self.tail.clear()
         self.tail_bytes = 0
+        self.newest.clear()
 
-    def append(self, seq: int, audience: frozenset[UUID] | None, wire: bytes) -> Entry:
+    def append(self, seq: int, item_id: UUID, audience: frozenset[UUID] | None, wire: bytes) -> Entry:
         """The next change. `seq` is above the head; numbers between them are of changes that were replaced since."""
-        entry = Entry(seq, audience, sse.chunk(sse.item(f"{self.epoch}.{seq}", wire)))
+        entry = Entry(seq, item_id, audience, sse.chunk(sse.item(f"{self.epoch}.{seq}", wire)))
         self.tail.append(entry)
         self.tail_bytes += len(entry.frame)
+        self.newest[item_id] = seq
         self.head = seq
         while self.tail_bytes > TAIL_BYTES and len(self.tail) > 1:
             oldest = self.tail.popleft()
             self.tail_bytes -= len(oldest.frame)
             self.lo = oldest.seq
+            if self.newest[oldest.item_id] == oldest.seq:
+                del self.newest[oldest.item_id]
         return entry
 
     def slice(self, after: int, device_id: UUID) -> tuple[bytes, int]:
-        """Frames of the tail after `after` (at least `lo`) for the device, about 64 KiB, and the seq they reach."""
+        """Frames of the tail after `after` (at least `lo`) for the device, about 64 KiB, and the seq they reach.
+
+        Like a page of the store, each item in its newest state only.
+        """
         frames: list[bytes] = []
         size = 0
         for entry in self.tail:
-            if entry.seq <= after or not entry.is_for(device_id):
+            if entry.seq <= after or self.newest[entry.item_id] != entry.seq or not entry.is_for(device_id):
                 continue
             frames.append(entry.frame)
             size += len(entry.frame)

@@ -106,7 +106,7 @@ class Filler:
 
     def _extend(self, feed: Feed[Stream], page: Page) -> None:
         for row in page.rows:
-            ring(feed, feed.append(row.seq, row.audience, row.wire))
+            ring(feed, feed.append(row.seq, row.item_id, row.audience, row.wire))
         feed.head = max(feed.head, page.end)
         feed.wake()
 

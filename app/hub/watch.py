@@ -68,7 +68,7 @@ class Watch:
         elif change.epoch == feed.epoch and change.seq <= feed.head:
             return
         elif change.epoch == feed.epoch and change.seq == feed.head + 1 and change.wire and feed.is_settled:
-            ring(feed, feed.append(change.seq, change.audience, change.wire))
+            ring(feed, feed.append(change.seq, change.item_id, change.audience, change.wire))
             feed.wake()
         else:
             self._filler.start(feed, change.seq)

@@ -103,7 +103,9 @@ class Batch:
             self._grown[change.feed_id] = Head(head.epoch, head.auth, 0, step.state.seq)
             audience = None if step.state.audience is None else frozenset(step.state.audience)
             self.messages.append(
-                Changed(change.feed_id, head.epoch, head.auth, step.state.seq, audience, step.state.wire)
+                Changed(
+                    change.feed_id, head.epoch, head.auth, step.state.seq, change.item_id, audience, step.state.wire
+                )
             )
         if change.replay and step.outcome.status == "applied":
             self._keep(change, change.replay, step.outcome)

@@ -17,12 +17,12 @@ _HEADS = text("select id, epoch, auth, floor, head from feeds where id = any(:id
 # One statement, so that head, floor and rows are of one moment. `bytes` counts what precedes a row, so that a page
 # has at least one. `every` skips the audience.
 _PAGE = text("""
-select f.epoch, f.auth, f.floor, f.head, r.seq, r.audience, r.wire
+select f.epoch, f.auth, f.floor, f.head, r.seq, r.id, r.audience, r.wire
 from feeds f left join lateral (
-    select seq, audience, wire from (
-        select seq, audience, wire,
+    select seq, id, audience, wire from (
+        select seq, id, audience, wire,
                sum(octet_length(wire)) over (order by seq rows unbounded preceding) - octet_length(wire) as bytes
-        from (select seq, audience, wire from items
+        from (select seq, id, audience, wire from items
               where feed_id = :feed and seq > :after
                 and (:every or audience is null or cast(:device as uuid) = any(audience))
               order by seq limit :limit) as rows
@@ -37,6 +37,7 @@ class Row(msgspec.Struct, frozen=True):
     """One item's place in the feed with its wire JSON."""
 
     seq: int
+    item_id: UUID
     audience: frozenset[UUID] | None
     wire: bytes
 
@@ -89,7 +90,7 @@ class FeedReader:
             return None
         head = Head(found[0].epoch, found[0].auth, found[0].floor, found[0].head)
         rows = [
-            Row(row.seq, None if row.audience is None else frozenset(row.audience), row.wire)
+            Row(row.seq, row.id, None if row.audience is None else frozenset(row.audience), row.wire)
             for row in found[:limit]
             if row.seq is not None
         ]

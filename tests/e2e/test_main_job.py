@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from tests.harness.live import Live
 
 
@@ -23,9 +25,14 @@ async def test_a_saved_item_reaches_every_device_of_its_user_and_nobody_else(liv
     assert [item["title"] for item in foreign.items] == ["Bread"]
 
 
-async def test_a_device_that_was_away_gets_each_changed_item_once_in_its_newest_state(live: Live) -> None:
+@pytest.mark.parametrize("is_followed", [True, False], ids=["from the tail", "from the store"])
+async def test_a_device_that_was_away_gets_each_changed_item_once_in_its_newest_state(
+    live: Live, *, is_followed: bool
+) -> None:
     person = await live.person()
     assistant = await live.assistant(person)
+    if is_followed:
+        await (await live.listen(await person.device("laptop"))).until_ready()
     phone = await person.device("phone")
     first = await live.listen(phone)
     await first.until_ready()
