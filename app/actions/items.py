@@ -11,7 +11,7 @@ from app.actions.bodies import SaveItem, UpdateItem
 from app.actions.receipts import Delivery, Receipts
 from app.model import Origin, Principal, Scope, Via
 from app.store.commit import Committer
-from app.store.fold import Change, Outcome, Replay
+from app.store.fold import Change, Replay
 from app.store.items import Items, Query
 
 
@@ -118,17 +118,9 @@ class ItemActions:
         outcome = await self._committer.submit(change)
         if outcome.error is not None or outcome.wire is None:
             raise outcome.error or RuntimeError(outcome.status)
-        delivery = await self._receipts.of(change.feed_id, outcome.seq, _audience(outcome), wait_s=wait_s)
+        delivery = await self._receipts.of_write(change.feed_id, outcome, wait_s=wait_s)
         return Written(outcome.wire, delivery, duplicate=outcome.status == "duplicate")
 
 
 def _named(principal: Principal, request_id: str | None, verb: str, content: bytes) -> Replay | None:
     return None if request_id is None else replays.of_request(principal, request_id, verb, content)
-
-
-class _Audience(msgspec.Struct):
-    audience: list[UUID] | None
-
-
-def _audience(outcome: Outcome) -> list[UUID] | None:
-    return msgspec.json.decode(outcome.wire or b"", type=_Audience).audience

@@ -10,8 +10,13 @@ import msgspec
 from app.bus.presence import Presence
 from app.model import Acked, Device, Message
 from app.store.devices import Devices
+from app.store.fold import Outcome
 
 RECHECK_S = 0.5
+
+
+class _Audience(msgspec.Struct):
+    audience: list[UUID] | None
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -45,8 +50,17 @@ class Receipts:
             finally:
                 self._forget(feed_id, woken)
 
+    async def of_write(self, feed_id: UUID, outcome: Outcome, *, wait_s: float = 0) -> Delivery:
+        """Who has what was written. Needs no query if the commit brought the devices along and nobody is waited for."""
+        audience = msgspec.json.decode(outcome.wire or b"", type=_Audience).audience
+        if outcome.devices is not None and not wait_s:
+            return self._sort(feed_id, outcome.devices, outcome.seq, audience)
+        return await self.of(feed_id, outcome.seq, audience, wait_s=wait_s)
+
     async def _now(self, feed_id: UUID, seq: int, audience: Collection[UUID] | None) -> Delivery:
-        devices = await self._devices.of(feed_id)
+        return self._sort(feed_id, await self._devices.of(feed_id), seq, audience)
+
+    def _sort(self, feed_id: UUID, devices: list[Device], seq: int, audience: Collection[UUID] | None) -> Delivery:
         present = self._presence.live(feed_id)
         delivery = Delivery([], [], [])
         for device in devices:

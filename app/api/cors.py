@@ -3,8 +3,8 @@
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-OPEN = ("/v1/", "/actions/", "/mcp", "/.well-known/")
-OPEN_EXACT = frozenset({"/oauth/token", "/oauth/register", "/oauth/revoke", "/oauth/device_authorization"})
+OPEN = ("/v1/", "/actions/", "/mcp/", "/.well-known/")
+OPEN_EXACT = frozenset({"/mcp", "/oauth/token", "/oauth/register", "/oauth/revoke", "/oauth/device_authorization"})
 _ORIGIN = (b"access-control-allow-origin", b"*")
 _EXPOSED = (
     b"access-control-expose-headers",

@@ -15,6 +15,8 @@ from app.errors import BadRequest, InvalidField, Unauthorized
 from app.model import Principal
 
 MAX_CONVERSATION_ID = 200
+_READABLE = ("surrogate", "hex escape", "recursion", "out of range")
+"""What the parser says of JSON that is sound but more than can be kept."""
 
 Wait = Annotated[float, QueryParameter(ge=0, le=MAX_WAIT_S, description="Seconds to wait for the devices' receipts.")]
 
@@ -36,7 +38,7 @@ class StrictRequest(Request[Any, Any, State]):
             return from_json(body, allow_inf_nan=False)
         except ValueError as error:
             reason = str(error)
-            if "surrogate" in reason or "hex escape" in reason or "recursion" in reason:
+            if any(word in reason for word in _READABLE):
                 raise InvalidField("body", f"The body cannot be stored: {reason}.") from error
             raise BadRequest(f"The body is no valid JSON: {reason}.") from error
 

@@ -60,12 +60,13 @@ class Filler:
     async def _end_revoked(self, feed: Feed[Stream]) -> None:
         while feed.streams:
             try:
-                good = await self._grants.good({stream.token_hash for stream in feed.streams})
+                asked = {stream.token_hash for stream in feed.streams}
+                revoked = asked - await self._grants.good(asked)
             except Unavailable:
                 await asyncio.sleep(RETRY_S)
                 continue
             for stream in joined(feed):
-                if stream.token_hash not in good:
+                if stream.token_hash in revoked:  # one that came meanwhile was looked at as it came
                     stream.revoke()
             return
 
@@ -97,7 +98,7 @@ class Filler:
             return False  # the judgement starts a fill again
         if page.head.epoch != feed.epoch:
             self._rewritten(feed, page.head)
-        elif page.has_more:
+        elif page.has_more or page.head.floor > feed.head:  # too much, or a deletion that is pruned already
             self._left_behind(feed, page.head)
         else:
             self._extend(feed, page)
@@ -124,8 +125,10 @@ class Filler:
     def _rewritten(self, feed: Feed[Stream], head: Head) -> None:
         log.info("feed.history_changed", feed=str(feed.id))
         feed.live.clear()
+        feed.auth = head.auth  # a restore puts it back, and the tokens with it
         feed.load(head)
         feed.wake()
+        self.judge(feed, head.auth)
         for stream in joined(feed):
             reset(stream, head, "epoch_changed")
             self._pump(stream)

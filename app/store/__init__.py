@@ -5,7 +5,8 @@ batch        the working set of a commit        fold        what one change does
 statements   the SQL of a commit                feed        heads and pages of a feed
 items        reading and searching items        devices     devices, acknowledgements, revocation
 grants       people, clients, tokens, tickets   upkeep      expiry and pruning
-lineage      epochs: noticing a restore         shared      reads that callers of one moment share
+uncertain    commits whose answer was lost      shared      reads that callers of one moment share
+lineage      epochs: noticing a restore
 database     connections, roles, failures       tables      the schema
 schema       migrations
 """

@@ -9,8 +9,9 @@ import msgspec
 from sqlalchemy import Row
 
 from app.errors import EpochChanged, NotFound
-from app.model import Changed, Head
+from app.model import Changed, Device, Head
 from app.store.database import array
+from app.store.devices import as_device
 from app.store.fold import Change, Outcome, Replay, State, fold, replayed, searchable
 
 _ItemKey = tuple[UUID, UUID]
@@ -180,6 +181,15 @@ class Batch:
             "h_deleted": [deleted.get(feed) for feed in feeds],
             "h_replays": [replays.get(feed) for feed in feeds],
         }
+
+    def finish(self, rows: Iterable[Row[Any]]) -> None:
+        """Takes the devices that `WRITE` answers with."""
+        devices: dict[UUID, list[Device]] = {feed: [] for feed, _ in self._written}
+        for row in rows:
+            if row.feed_id in devices:
+                devices[row.feed_id].append(as_device(row))
+        for change, outcome in zip(self.changes, self.outcomes, strict=True):
+            outcome.devices = devices.get(change.feed_id)
 
     def witness(self) -> dict[str, Any] | None:
         """For `WITNESS`: one item as this batch leaves it; None when it changes none."""

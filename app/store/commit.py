@@ -18,12 +18,13 @@ from app.model import Changed
 from app.store.batch import Batch
 from app.store.database import Database, is_data_error, passing_failures, sqlstate
 from app.store.fold import Change, Outcome
-from app.store.statements import ITEMS, LOCK, REPLAYS, WITNESS, WRITE, XACT_STATUS
+from app.store.statements import ITEMS, LOCK, REPLAYS, WRITE
+from app.store.uncertain import require_committed
 
 MAX_BATCH = 512
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 MAX_WAITING = 8192
-RESOLVE_S = 5.0
+MAX_WAITING_BYTES = 64 * 1024 * 1024
 PATIENCE_S = 2.0
 RETRY_S = 0.1
 
@@ -42,6 +43,7 @@ class Committer:
         self._database = database
         self._publish = publish
         self._waiting: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
         self._wake = asyncio.Event()
 
     async def submit(self, change: Change) -> Outcome:
@@ -53,8 +55,10 @@ class Committer:
         return list(await asyncio.gather(*self._enqueue(changes)))
 
     def _enqueue(self, changes: Sequence[Change]) -> list[asyncio.Future[Outcome]]:
-        if len(self._waiting) + len(changes) > MAX_WAITING:
+        weight = sum(change.weight for change in changes)
+        if len(self._waiting) + len(changes) > MAX_WAITING or self._waiting_bytes + weight > MAX_WAITING_BYTES:
             raise Unavailable("Too many writes are waiting; nothing was changed.", retry_after=2)
+        self._waiting_bytes += weight
         futures: list[asyncio.Future[Outcome]] = [asyncio.get_running_loop().create_future() for _ in changes]
         self._waiting.extend(zip(changes, futures, strict=True))
         self._wake.set()
@@ -78,6 +82,7 @@ class Committer:
         while self._waiting and len(batch) < MAX_BATCH and weight < MAX_BATCH_BYTES:
             batch.append(self._waiting.popleft())
             weight += batch[-1][0].weight
+        self._waiting_bytes -= weight
         telemetry.commit_batch.observe(len(batch))
         return batch
 
@@ -115,7 +120,7 @@ class Committer:
                     await self._write(connection, batch)
                 break
             except _CommitUncertain:
-                await self._resolve(batch)
+                await require_committed(self._database, batch)
                 break
             except Unavailable:  # nothing was sent to be committed: a database that restarts is back in a moment
                 if time.monotonic() - started > PATIENCE_S:
@@ -135,7 +140,7 @@ class Committer:
             batch.load_items(await connection.execute(ITEMS, wanted))
         batch.fold()
         if (columns := batch.columns()) is not None:
-            await connection.execute(WRITE, columns)
+            batch.finish(await connection.execute(WRITE, columns))
         await self._finish(connection)
 
     @staticmethod
@@ -147,45 +152,10 @@ class Committer:
                 raise
             raise _CommitUncertain from error
 
-    async def _resolve(self, batch: Batch) -> None:
-        """Returns when the batch turns out to be committed; raises `Unavailable` when it is not, or nobody can tell."""
-        log.warning("commit.uncertain", changes=len(batch.changes))
-        deadline = time.monotonic() + RESOLVE_S
-        while time.monotonic() < deadline:
-            try:
-                status = await self._status(batch)
-            except OutcomeUnknown:
-                raise
-            except Unavailable:
-                status = None
-            if status == "committed":
-                return
-            if status == "aborted":
-                raise Unavailable
-            await asyncio.sleep(0.1)
-        raise OutcomeUnknown
-
-    async def _status(self, batch: Batch) -> str | None:
-        """`committed`, `aborted`, or None while the other connection is still at it."""
-        try:
-            async with self._database.transaction(*{change.feed_id for change in batch.changes}) as connection:
-                found: str | None = (await connection.execute(XACT_STATUS, {"xid": batch.xid})).scalar_one()
-                if found != "committed":
-                    return None if found == "in progress" else "aborted"
-                # A crash may give the same number to another transaction, so the number alone proves nothing.
-                witness = batch.witness()
-                if witness is None or (await connection.execute(WITNESS, witness)).first():
-                    return "committed"
-        except DBAPIError as error:
-            if sqlstate(error) == "22023":  # "transaction ID is in the future": the crash forgot it
-                return "aborted"
-            raise
-        raise OutcomeUnknown
-
     def _announce(self, batch: Batch) -> None:
         try:
             self._publish(batch.messages)
-        except Exception:  # the commit stands; readers find it by their own check
+        except (Exception, asyncio.CancelledError):  # the commit stands; readers find it by their own check
             log.exception("commit.publish_failed")
 
 

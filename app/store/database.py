@@ -16,6 +16,8 @@ from app.store.tables import APP_ROLE, FEEDS_SETTING
 OLDEST = 15
 POOL_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_MS = 20_000
+COMMAND_TIMEOUT_S = 25
+"""For a server that does not even say that a statement took too long."""
 _DURABLE = {"fsync": ("on",), "full_page_writes": ("on",), "synchronous_commit": ("on", "remote_write", "remote_apply")}
 _SET_FEEDS = text(f"select set_config('{FEEDS_SETTING}', :feeds, true)")
 
@@ -74,7 +76,7 @@ class Database:
             max_overflow=0,
             hide_parameters=True,
             pool_timeout=POOL_TIMEOUT_S,
-            connect_args={"server_settings": settings, "timeout": 5},
+            connect_args={"server_settings": settings, "timeout": 5, "command_timeout": COMMAND_TIMEOUT_S},
         )
 
     @asynccontextmanager

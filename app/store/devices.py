@@ -49,7 +49,7 @@ class Devices:
         found: dict[UUID, list[Device]] = {}
         async with self._database.transaction(*feed_ids) as connection:
             for row in await connection.execute(query.where(*wanted).order_by(devices.c.created_at, devices.c.id)):
-                found.setdefault(row.feed_id, []).append(_as_device(row))
+                found.setdefault(row.feed_id, []).append(as_device(row))
         return found
 
     async def rename(self, feed_id: UUID, device_id: UUID, name: str) -> Device:
@@ -59,7 +59,7 @@ class Devices:
             row = (await connection.execute(change.returning(*_COLUMNS))).one_or_none()
         if row is None:
             raise NotFound
-        return _as_device(row)
+        return as_device(row)
 
     async def ack(self, feed_id: UUID, device_id: UUID, epoch: str, seq: int) -> None:
         """Remembers that the device has everything up to `seq` of `epoch`; never goes back. Raises `NotFound`."""
@@ -98,5 +98,6 @@ def _one(feed_id: UUID, device_id: UUID) -> tuple[ColumnElement[bool], ...]:
     return (devices.c.feed_id == feed_id, devices.c.id == device_id, devices.c.revoked_at.is_(None))
 
 
-def _as_device(row: Any) -> Device:
+def as_device(row: Any) -> Device:
+    """A device from a row with its columns."""
     return Device(row.id, row.name, row.kind, row.acked_seq, row.last_seen, row.created_at)

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from app.errors import Conflict, InvalidField, NotFound, RequestIdReused, StarlingError
-from app.model import Item, Kind, Origin, Tombstone
+from app.model import Device, Item, Kind, Origin, Tombstone
 
 CREATED = "created"
 Base = int | Literal["create", "any"]
@@ -48,7 +48,7 @@ class Change(msgspec.Struct, frozen=True):
         return 1024 + 4 * len(self.values.get("text") or "")
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct):
     """What became of a change. `wire`: the item as first answered for a duplicate, the current one for a conflict."""
 
     status: OutcomeStatus
@@ -56,6 +56,8 @@ class Outcome(msgspec.Struct, frozen=True):
     seq: int = 0
     wire: bytes | None = None
     error: StarlingError | None = None
+    devices: list[Device] | None = None
+    """The feed's devices as of the commit, if it wrote anything."""
 
 
 class State(msgspec.Struct):
@@ -115,11 +117,11 @@ def replayed(change: Change, replay: Replay, fingerprint: bytes, first: Outcome)
 def _put(change: Change, state: State | None, seq: int, now: datetime) -> Step:
     if state is None:
         return _create(change, seq, now) if change.base == "create" else _rejected(change, NotFound())
+    if _is_ahead(change, state):
+        return _rejected(change, InvalidField("base_seq", "base_seq is above the item's seq.", limit=state.seq))
     if state.deleted_at is not None:
         return _rejected(change, NotFound()) if change.base == "any" else _conflict(change, state)
     item = state.content()
-    if isinstance(change.base, int) and change.base > state.seq:
-        return _rejected(change, InvalidField("base_seq", "base_seq is above the item's seq.", limit=state.seq))
     changed = {name: value for name, value in change.values.items() if _differ(name, getattr(item, name), value)}
     if change.kind is not None and change.kind != item.kind:
         if change.base == "create":
@@ -167,14 +169,13 @@ def _update(state: State, item: Item, changed: Mapping[str, Any], seq: int, now:
 def _delete(change: Change, state: State | None, seq: int, now: datetime) -> Step:
     if state is None:
         return _rejected(change, NotFound())
+    if _is_ahead(change, state):
+        return _rejected(change, InvalidField("base_seq", "base_seq is above the item's seq.", limit=state.seq))
     if state.deleted_at is not None:
         status: OutcomeStatus = "duplicate" if change.base == "any" else "applied"
         return Step(Outcome(status, change.item_id, state.seq, state.wire))
-    if isinstance(change.base, int):
-        if change.base > state.seq:
-            return _rejected(change, InvalidField("base_seq", "base_seq is above the item's seq.", limit=state.seq))
-        if max(state.field_seqs.values()) > change.base:
-            return _conflict(change, state)
+    if isinstance(change.base, int) and max(state.field_seqs.values()) > change.base:
+        return _conflict(change, state)
     return _bury(change, state, seq, now)
 
 
@@ -194,6 +195,10 @@ def _differ(field: str, old: Any, new: Any) -> bool:
     if field == "data":  # Python takes 1, 1.0 and true for equal; JSON does not
         return msgspec.json.encode(old, order="deterministic") != msgspec.json.encode(new, order="deterministic")
     return bool(old != new)
+
+
+def _is_ahead(change: Change, state: State) -> bool:
+    return isinstance(change.base, int) and change.base > state.seq
 
 
 def _changed_at(state: State, field: str) -> int:

@@ -7,7 +7,7 @@ from math import inf
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, delete, func, insert, select
+from sqlalchemy import ARRAY, LargeBinary, Row, Select, bindparam, delete, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
@@ -15,6 +15,7 @@ from uuid_utils.compat import uuid7
 from app.errors import AlreadyExists, NotFound
 from app.model import Principal, new_epoch
 from app.store.database import Database
+from app.store.shared import SharedRead
 from app.store.tables import clients, feeds, tickets, tokens, users
 
 _TOKEN_IS_GOOD = (~tokens.c.revoked, (tokens.c.expires_at.is_(None)) | (tokens.c.expires_at > func.now()))
@@ -25,6 +26,7 @@ class Grants:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._shared = SharedRead(self._by_tokens)
 
     async def add_user(self, email: str, password_hash: str | None) -> UUID:
         """A person with an empty feed; the feed's id. Raises `AlreadyExists`."""
@@ -82,17 +84,18 @@ class Grants:
             )
 
     async def by_token(self, hashed: bytes) -> Principal | None:
-        """Who holds this token, unless it is unknown, expired or revoked."""
-        return await self._principal(_principals().where(tokens.c.hash == hashed))
+        """Who holds this token, unless it is unknown, expired or revoked. Callers of one moment share the query."""
+        return await self._shared.get(hashed)
+
+    async def _by_tokens(self, hashes: Collection[bytes]) -> dict[bytes, Principal]:
+        async with self._database.transaction() as connection:
+            rows = await connection.execute(_BY_TOKENS, {"hashes": list(hashes)})
+            return {row.hash: _as_principal(row) for row in rows}
 
     async def by_ticket(self, hashed: bytes) -> Principal | None:
         """Who was given this ticket, while it and the token that it came from are good."""
-        query = _principals().join(tickets, tickets.c.token_hash == tokens.c.hash)
-        return await self._principal(query.where(tickets.c.hash == hashed, tickets.c.expires_at > func.now()))
-
-    async def _principal(self, query: Select[Any]) -> Principal | None:
         async with self._database.transaction() as connection:
-            row = (await connection.execute(query)).one_or_none()
+            row = (await connection.execute(_BY_TICKET, {"hash": hashed})).one_or_none()
         return None if row is None else _as_principal(row)
 
     async def good(self, hashes: Collection[bytes]) -> set[bytes]:
@@ -127,6 +130,14 @@ def _principals() -> Select[Any]:
         .join(feeds, feeds.c.id == tokens.c.feed_id)
         .where(*_TOKEN_IS_GOOD)
     )
+
+
+_BY_TOKENS = _principals().where(tokens.c.hash == func.any(bindparam("hashes", type_=ARRAY(LargeBinary))))
+_BY_TICKET = (
+    _principals()
+    .join(tickets, tickets.c.token_hash == tokens.c.hash)
+    .where(tickets.c.hash == bindparam("hash"), tickets.c.expires_at > func.now())
+)
 
 
 def _as_principal(row: Row[Any]) -> Principal:

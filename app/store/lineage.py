@@ -79,9 +79,12 @@ class Lineage:
     def _why(self, current: Record, recorded: str | None) -> str | None:
         if recorded is not None and recorded != current.identity:
             return "the data was written in another database"
-        known, inode = self._known()
-        if known is None:
+        try:
+            known, inode = self._known()
+        except FileNotFoundError:
             return None
+        except msgspec.DecodeError:  # a power loss can leave it empty
+            return "the data directory's record cannot be read"
         if known.identity != current.identity:
             return "the data directory knows another database"
         if known.position > current.position:
@@ -90,13 +93,10 @@ class Lineage:
             return "the files are a copy"
         return None
 
-    def _known(self) -> tuple[Record | None, int]:
+    def _known(self) -> tuple[Record, int]:
         """The record and the inode that it was read from, which another process may replace meanwhile."""
-        try:
-            with self._record.open("rb") as file:
-                return msgspec.json.decode(file.read(), type=Record), os.fstat(file.fileno()).st_ino
-        except FileNotFoundError:
-            return None, 0
+        with self._record.open("rb") as file:
+            return msgspec.json.decode(file.read(), type=Record), os.fstat(file.fileno()).st_ino
 
     def _remember(self, record: Record) -> None:
         scratch = self._record.with_suffix(f".{os.getpid()}")

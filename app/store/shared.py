@@ -3,29 +3,29 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from typing import Generic, TypeVar
-from uuid import UUID
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 
-class SharedRead(Generic[T]):
-    """Answers by feed. However many ask at once, at most one query runs and one waits."""
+class SharedRead(Generic[K, T]):
+    """Answers by key. However many ask at once, at most one query runs and one waits."""
 
-    def __init__(self, read: Callable[[Collection[UUID]], Awaitable[dict[UUID, T]]]) -> None:
+    def __init__(self, read: Callable[[Collection[K]], Awaitable[dict[K, T]]]) -> None:
         self._read = read
-        self._wanted: set[UUID] = set()
-        self._next: asyncio.Future[dict[UUID, T]] | None = None
+        self._wanted: set[K] = set()
+        self._next: asyncio.Future[dict[K, T]] | None = None
         self._task: asyncio.Task[None] | None = None
 
-    async def get(self, feed_id: UUID) -> T | None:
-        """The answer as of a moment after this call; None if there is none for this feed. Raises `Unavailable`."""
+    async def get(self, key: K) -> T | None:
+        """The answer as of a moment after this call; None if there is none for this key. Raises `Unavailable`."""
         if self._next is None:
             self._next = asyncio.get_running_loop().create_future()
-        self._wanted.add(feed_id)
+        self._wanted.add(key)
         answer = self._next
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
-        return (await asyncio.shield(answer)).get(feed_id)
+        return (await asyncio.shield(answer)).get(key)
 
     async def _run(self) -> None:
         while self._next is not None:

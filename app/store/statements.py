@@ -9,20 +9,24 @@ select id, epoch, auth, head, now() as now, cast(pg_current_xact_id() as text) a
 from feeds where id = any(:feeds) order by id for update
 """)
 
+# `limit 1` keeps the planner, which knows little of young tables, from reading all of a feed for a few keys.
 REPLAYS = text("""
 select r.feed_id, r.key, r.fingerprint, r.item_id, r.seq, r.wire
 from unnest(cast(:feeds as uuid[]), cast(:keys as bytea[])) as wanted(feed_id, key)
-join replays r using (feed_id, key)
-where r.expires_at > now()
+cross join lateral (
+    select * from replays
+    where feed_id = wanted.feed_id and key = wanted.key and expires_at > now() limit 1
+) as r
 """)
 
 ITEMS = text("""
 select i.feed_id, i.id, i.seq, i.wire, cast(i.field_seqs as text) as field_seqs, i.audience, i.expires_at, i.deleted_at
 from unnest(cast(:feeds as uuid[]), cast(:ids as uuid[])) as wanted(feed_id, id)
-join items i using (feed_id, id)
+cross join lateral (select * from items where feed_id = wanted.feed_id and id = wanted.id limit 1) as i
 """)
 
-# One statement writes everything: items, replays, and last the heads.
+# One statement writes everything: items, replays, and last the heads. It answers with the devices of the feeds, for the
+# callers' receipts: nothing that was just written can have been acknowledged, so this is as good as asking later.
 WRITE = text("""
 with written as (
     insert into items (feed_id, id, seq, kind, collection, status, audience, expires_at, deleted_at, field_seqs, search,
@@ -48,16 +52,23 @@ with written as (
     on conflict (feed_id, key) do update set
         fingerprint = excluded.fingerprint, item_id = excluded.item_id, seq = excluded.seq, wire = excluded.wire,
         expires_at = excluded.expires_at
+), raised as (
+    update feeds set
+        head = new.head,
+        expires_next = least(feeds.expires_next, new.expires_next),
+        deleted_first = least(feeds.deleted_first, new.deleted_first),
+        replays_next = least(feeds.replays_next, new.replays_next)
+    from unnest(cast(:h_feed as uuid[]), cast(:h_head as bigint[]), cast(:h_expires as timestamptz[]),
+                cast(:h_deleted as timestamptz[]), cast(:h_replays as timestamptz[]))
+        as new(id, head, expires_next, deleted_first, replays_next)
+    where feeds.id = new.id
+    returning feeds.id, feeds.epoch
 )
-update feeds set
-    head = new.head,
-    expires_next = least(feeds.expires_next, new.expires_next),
-    deleted_first = least(feeds.deleted_first, new.deleted_first),
-    replays_next = least(feeds.replays_next, new.replays_next)
-from unnest(cast(:h_feed as uuid[]), cast(:h_head as bigint[]), cast(:h_expires as timestamptz[]),
-            cast(:h_deleted as timestamptz[]), cast(:h_replays as timestamptz[]))
-    as new(id, head, expires_next, deleted_first, replays_next)
-where feeds.id = new.id
+select d.feed_id, d.id, d.name, d.kind, case when d.acked_epoch = raised.epoch then d.acked_seq else 0 end as acked_seq,
+       d.last_seen, d.created_at
+from raised join devices d on d.feed_id = raised.id
+where d.revoked_at is null
+order by d.created_at, d.id
 """)
 
 XACT_STATUS = text("select pg_xact_status(cast(cast(:xid as text) as xid8))")

@@ -10,8 +10,10 @@ branch_labels = None
 depends_on = None
 
 ROW_SECURED = ("items", "replays", "devices")
-# An unset custom setting reads as null before its first use in a session and as "" after, and "" is no uuid[].
-VISIBLE = "feed_id = any(cast(nullif(current_setting('starling.feeds', true), '') as uuid[]))"
+# An unset custom setting reads as null before its first use in a session and as "" after, and "" is no uuid[]. The
+# subquery makes Postgres read the setting once per statement, not once per row.
+SETTING = "cast(nullif(current_setting('starling.feeds', true), '') as uuid[])"
+VISIBLE = f"feed_id = any(cast((select {SETTING}) as uuid[]))"
 
 
 def upgrade() -> None:

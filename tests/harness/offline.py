@@ -41,7 +41,7 @@ class Offline:
         assert all(list(each) == RESULT_KEYS for each in found)
         return found
 
-    async def one(self, item_id: str, base: int | None, **rest: Any) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    async def one(self, item_id: str, base: int | None, **rest: Any) -> tuple[str, Any, Any]:
         """Status, item and error of one change."""
         (result,) = await self.results(change(item_id, base, **rest))
         return result["status"], result["item"], result["error"]

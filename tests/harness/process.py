@@ -55,11 +55,12 @@ class ServerProcess:
     async def start(self) -> "ServerProcess":
         """Starts it; returns when it is ready."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        self.process = subprocess.Popen(  # noqa: ASYNC220
-            [sys.executable, "-m", "app.cli", "serve", "--port", str(self.port)],
-            env=self._environment(),
-            stderr=(self.data_dir / "server.log").open("ab"),
-        )
+        with (self.data_dir / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(  # noqa: ASYNC220
+                [sys.executable, "-m", "app.cli", "serve", "--port", str(self.port)],
+                env=self._environment(),
+                stderr=log,
+            )
         await self.ready()
         return self
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -134,7 +134,7 @@ class Room:
     rewound: list[str] = field(default_factory=list)
     seats: list[Seat] = field(default_factory=list)
 
-    def publish(self, messages: Any) -> None:
+    def publish(self, messages: Sequence[Message]) -> None:
         """On the bus, unless it is deaf."""
         if not self.deaf:
             self.bus.publish(messages)
@@ -190,12 +190,15 @@ async def open_room(database: Database, **caps: int) -> AsyncIterator[Room]:
     async def nothing() -> None:
         pass
 
+    def publish(messages: Sequence[Message]) -> None:
+        room.publish(messages)
+
     async def rewound() -> None:
         room.rewound.append("rewound")
 
     limits = Caps(**{"per_device": 4, "per_user": 64, "lifetime_s": 600, **caps})
     hub = Hub(reader, grants, devices, presence, limits, on_check=nothing, on_rewound=rewound)
-    committer = Committer(database, lambda messages: room.publish(messages))
+    committer = Committer(database, publish)
     room = Room(database, hub, bus, presence, reader, grants, devices, committer)
     work = [asyncio.create_task(each) for each in (hub.run(bus.listen()), committer.run())]
     await asyncio.sleep(0)

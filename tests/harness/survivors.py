@@ -103,6 +103,15 @@ class Replica:
         elif event.name in ("bye", "revoked"):
             self.farewell = event.name
 
+    def turn(self, page: dict[str, Any]) -> None:
+        """Obeys a page of `GET /v1/changes`."""
+        self.cursor = page["cursor"]
+        epoch = page["cursor"].partition(".")[0]
+        if page["reset"]:
+            self.journal.note(self.name, "reset", epoch=epoch, detail=page["reset"]["reason"])
+        for item in page["items"]:
+            self.journal.note(self.name, "item", epoch=epoch, seq=item["seq"], item=item)
+
     @property
     def seq(self) -> int:
         """Where its cursor stands."""

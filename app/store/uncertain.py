@@ -1,0 +1,55 @@
+"""Whether a batch was committed whose commit was sent, but never answered."""
+
+import asyncio
+import time
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from app.errors import OutcomeUnknown, Unavailable
+from app.store.batch import Batch
+from app.store.database import Database, sqlstate
+from app.store.statements import WITNESS, XACT_STATUS
+
+RESOLVE_S = 5.0
+POLL_S = 0.1
+
+log = structlog.get_logger(__name__)
+
+
+async def require_committed(database: Database, batch: Batch) -> None:
+    """Returns when the batch turns out to be committed. Raises `Unavailable` when it is not, `OutcomeUnknown` when
+    nobody can tell within five seconds."""
+    log.warning("commit.uncertain", changes=len(batch.changes))
+    deadline = time.monotonic() + RESOLVE_S
+    while time.monotonic() < deadline:
+        try:
+            state = await status(database, batch)
+        except OutcomeUnknown:
+            raise
+        except Unavailable:
+            state = None
+        if state == "committed":
+            return
+        if state == "aborted":
+            raise Unavailable
+        await asyncio.sleep(POLL_S)
+    raise OutcomeUnknown
+
+
+async def status(database: Database, batch: Batch) -> str | None:
+    """`committed`, `aborted`, or None while the lost connection is still at it. Raises `OutcomeUnknown`."""
+    try:
+        async with database.transaction(*{change.feed_id for change in batch.changes}) as connection:
+            found: str | None = (await connection.execute(XACT_STATUS, {"xid": batch.xid})).scalar_one()
+            if found != "committed":
+                return None if found == "in progress" else "aborted"
+            # A crash may give the same number to another transaction, so the number alone proves nothing.
+            witness = batch.witness()
+            if witness is None or (await connection.execute(WITNESS, witness)).first():
+                return "committed"
+    except DBAPIError as error:
+        if sqlstate(error) == "22023":  # "transaction ID is in the future": the crash forgot it
+            return "aborted"
+        raise
+    raise OutcomeUnknown

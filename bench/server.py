@@ -1,0 +1,118 @@
+"""Starts servers as processes of their own, stops them, and reads from /proc what they used."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.local import Postgres
+
+SERVE = ("-c", "from app.cli import main; main()", "serve", "--port", "0")
+START_S = 60.0
+STOP_S = 40.0
+TICKS = os.sysconf("SC_CLK_TCK")
+KIB = 1024
+
+
+class BenchError(Exception):
+    """A part of the benchmark did not do what it is there for."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that accepts connections on a loopback port."""
+
+    pid: int
+    port: int
+
+    def cpu_s(self) -> float:
+        """CPU seconds of this process so far, user and system."""
+        return cpu_s(self.pid)
+
+    def helpers_cpu_s(self) -> float:
+        """CPU seconds of the processes below it: the embedded Postgres."""
+        return sum(cpu_s(pid) for pid in _descendants(self.pid))
+
+    def rss_bytes(self) -> int:
+        """Resident memory."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
+        return int(found[1]) * KIB if found else 0
+
+
+@contextmanager
+def data_directory() -> Iterator[Path]:
+    """A fresh directory that the account of the embedded Postgres can enter."""
+    with tempfile.TemporaryDirectory(prefix="starling-bench-") as made:
+        directory = Path(made)
+        directory.chmod(0o755)
+        yield directory
+
+
+def database_url(data_dir: Path) -> str:
+    """Where the embedded database of this directory answers while a server runs."""
+    return Postgres(data_dir).url
+
+
+@contextmanager
+def starling(data_dir: Path, **settings: object) -> Iterator[Running]:
+    """`starling serve` on this directory. `settings` become `STARLING_*` variables."""
+    with process(SERVE, {"data_dir": data_dir, **settings}, data_dir / "serve.log") as running:
+        yield running
+
+
+@contextmanager
+def process(arguments: Sequence[str], settings: Mapping[str, object], log: Path) -> Iterator[Running]:
+    """A Python process that logs `starling.listening`, until the body ends."""
+    own = {f"STARLING_{name.upper()}": str(value) for name, value in settings.items()}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("STARLING_")}
+    environment = {**inherited, "STARLING_LOG_FORMAT": "json", **own}
+    with log.open("wb") as said:
+        child = subprocess.Popen([sys.executable, *arguments], env=environment, stderr=said, stdin=subprocess.DEVNULL)
+    try:
+        yield Running(child.pid, _port(child, log))
+    finally:
+        stop(child)
+
+
+def stop(child: subprocess.Popen[bytes]) -> None:
+    """Ends a process, politely first."""
+    child.terminate()
+    try:
+        child.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def _port(child: subprocess.Popen[bytes], log: Path) -> int:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and child.poll() is None:
+        for line in log.read_text().splitlines():
+            if "starling.listening" in line:
+                return int(json.loads(line)["address"].rpartition(":")[2])
+        time.sleep(0.05)
+    raise BenchError(f"A server did not start: {log.read_text()[-2000:]}")
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds of one process so far; 0 when it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, listed.read_text().split()):
+            yield child
+            yield from _descendants(child)

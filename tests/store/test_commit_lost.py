@@ -1,0 +1,188 @@
+"""Group commit when the connection goes: every caller gets a true answer, and a repeat has one effect."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from app.errors import OutcomeUnknown, Unavailable
+from app.store import uncertain
+from app.store.batch import Batch
+from app.store.commit import Committer
+from app.store.database import Database
+from app.store.fold import Change, Outcome
+from app.store.statements import LOCK
+from tests.harness.live import Live
+from tests.harness.proxy import Mode, Proxy, proxied
+from tests.harness.waiting import eventually
+from tests.store.conftest import Sql
+from tests.store.making import Published, committing, named, put, running
+
+
+@pytest.fixture
+async def proxy(database_url: str, own_dir: Path) -> AsyncIterator[Proxy]:
+    async with proxied(database_url, own_dir) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def committer(proxy: Proxy, published: Published) -> AsyncIterator[Committer]:
+    """One whose connections can be lost."""
+    database = Database(proxy.url, pool_size=3)
+    async with committing(database, published) as running:
+        yield running
+    await database.close()
+
+
+def request(feed_id: UUID) -> Change:
+    return put(feed_id, title="Milk", replay=named(b"request"), fresh=True)
+
+
+async def told(committer: Committer, change: Change) -> Outcome | type[Exception]:
+    """The answer, or the kind of the failure."""
+    try:
+        return await committer.submit(change)
+    except Unavailable as error:
+        return type(error)
+
+
+async def only(sql: Sql) -> tuple[int, int]:
+    """How many items there are, and the head of the only feed."""
+    (row,) = await sql("select (select count(*) from items) as items, head from feeds")
+    return row.items, row.head
+
+
+async def test_a_commit_whose_answer_was_lost_succeeds_once(
+    proxy: Proxy, committer: Committer, published: Published, feed_id: UUID, sql: Sql
+) -> None:
+    proxy.mode = "after"
+    first = await told(committer, request(feed_id))
+    assert proxy.met.is_set()
+    assert isinstance(first, Outcome)
+    assert (first.status, first.seq) == ("applied", 1)
+    again = await told(committer, request(feed_id))
+    assert isinstance(again, Outcome)
+    assert (again.status, again.wire) == ("duplicate", first.wire)
+    assert await only(sql) == (1, 1)
+    assert published.seqs(feed_id) == [1]
+
+
+async def test_a_commit_that_never_arrived_changed_nothing(
+    proxy: Proxy, committer: Committer, published: Published, feed_id: UUID, sql: Sql
+) -> None:
+    proxy.mode = "before"
+    assert await told(committer, request(feed_id)) is Unavailable
+    assert proxy.met.is_set()
+    assert (await only(sql), published.messages) == ((0, 0), [])
+    again = await told(committer, request(feed_id))
+    assert isinstance(again, Outcome)
+    assert again.status == "applied"
+    assert (await only(sql), published.seqs(feed_id)) == ((1, 1), [1])
+
+
+@pytest.mark.parametrize("change", ["update items set wire = 'x'", "delete from items"])
+async def test_a_commit_that_cannot_be_proven_is_called_unknown(
+    proxy: Proxy, committer: Committer, feed_id: UUID, sql: Sql, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    async def rewrite() -> None:
+        await sql(change)
+
+    monkeypatch.setattr(uncertain, "RESOLVE_S", 0.3)
+    proxy.mode, proxy.on_lost = "after", rewrite
+    assert await told(committer, request(feed_id)) is OutcomeUnknown
+
+
+async def test_a_commit_still_in_progress_is_waited_for(
+    proxy: Proxy, committer: Committer, feed_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str | None] = []
+    real = uncertain.status
+
+    async def status(database: Database, batch: Batch) -> str | None:
+        seen.append(await real(database, batch))
+        return seen[-1]
+
+    monkeypatch.setattr(uncertain, "status", status)
+    proxy.mode = "hang"
+    caller = asyncio.create_task(told(committer, request(feed_id)))
+    await eventually(lambda: len(seen) > 1, what="asking again")
+    proxy.release.set()
+    assert await caller is Unavailable
+    assert (seen[0], seen[-1]) == (None, "aborted")
+    assert isinstance(await told(committer, request(feed_id)), Outcome)
+
+
+async def test_a_commit_in_progress_for_too_long_is_called_unknown(
+    proxy: Proxy, committer: Committer, feed_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uncertain, "RESOLVE_S", 0.3)
+    proxy.mode = "hang"
+    assert await told(committer, request(feed_id)) is OutcomeUnknown
+
+
+async def test_nothing_is_published_before_it_is_committed(
+    proxy: Proxy, committer: Committer, published: Published, feed_id: UUID
+) -> None:
+    proxy.mode = "hold"
+    caller = asyncio.create_task(committer.submit(put(feed_id)))
+    await proxy.met.wait()
+    assert published.messages == []
+    proxy.release.set()
+    await caller
+    assert published.seqs(feed_id) == [1]
+
+
+async def test_a_server_that_stops_in_mid_commit_does_not_say_that_nothing_changed(
+    proxy: Proxy, feed_id: UUID, published: Published
+) -> None:
+    database = Database(proxy.url, pool_size=3)
+    committer = Committer(database, published)
+    proxy.mode = "hold"
+    async with running(committer):
+        caught = asyncio.create_task(told(committer, put(feed_id)))
+        await proxy.met.wait()
+        waiting = asyncio.create_task(told(committer, put(feed_id)))
+        await asyncio.sleep(0)
+    assert await caught is OutcomeUnknown
+    assert await waiting is Unavailable
+    await database.close()
+
+
+async def test_a_transaction_that_a_crash_forgot_was_not_committed(database: Database, feed_id: UUID) -> None:
+    batch = Batch([put(feed_id)])
+    async with database.transaction() as connection:
+        batch.load_feeds(await connection.execute(LOCK, batch.lock_arguments()))
+    batch.xid = str(int(batch.xid) + 1_000_000)
+    assert await uncertain.status(database, batch) == "aborted"
+
+
+async def test_a_number_that_another_transaction_got_proves_nothing(database: Database, feed_id: UUID) -> None:
+    batch = Batch([put(feed_id)])
+    async with database.transaction() as connection:
+        batch.load_feeds(await connection.execute(LOCK, batch.lock_arguments()))
+        batch.fold()
+    with pytest.raises(OutcomeUnknown):
+        await uncertain.status(database, batch)
+
+
+@pytest.mark.parametrize(("mode", "status"), [("after", 201), ("before", 503)])
+async def test_over_http_a_repeat_after_a_lost_connection_is_one_item(
+    proxy: Proxy, live: Live, sql: Sql, monkeypatch: pytest.MonkeyPatch, mode: Mode, status: int
+) -> None:
+    person = await live.person()
+    assistant, device = await live.assistant(person), await live.listen(await person.device())
+    await device.until_ready()
+    database = Database(proxy.url, pool_size=3)
+    monkeypatch.setattr(live.starling.committer, "_database", database)
+    proxy.mode = mode
+    answer = await assistant.call("POST", "/actions/items", {"title": "Milk", "request_id": "r"})
+    assert (answer.status_code, proxy.mode) == (status, "pass")
+    assert ("retry-after" in answer.headers) == (status == 503)
+    repeat = await assistant.save(title="Milk", request_id="r")
+    assert repeat["duplicate"] == (status == 201)
+    await device.until_seq(1)
+    assert device.items == [repeat["item"]]
+    assert await only(sql) == (1, 1)
+    await database.close()
