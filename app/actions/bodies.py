@@ -80,6 +80,12 @@ def _number(value: object) -> object:
     return value
 
 
+def _true(value: object) -> object:
+    if value is not True:
+        raise PydanticCustomError("true", "Must be true.")
+    return value
+
+
 def _timestamp(value: object) -> object:
     """Keeps out what pydantic would take for seconds since 1970."""
     if not isinstance(value, str) or _RFC3339.fullmatch(value) is None:
@@ -161,7 +167,7 @@ class DeviceChange(Body):
     id: UUID
     base_seq: Annotated[int, BeforeValidator(_integer), Field(ge=0, lt=2**63)] | None = None
     put: dict[str, Any] | None = None
-    delete: Literal[True] | None = None
+    delete: Annotated[Literal[True], BeforeValidator(_true)] | None = None
 
     @model_validator(mode="after")
     def _one_verb(self) -> "DeviceChange":

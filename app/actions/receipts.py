@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from app.bus.presence import Presence
+from app.errors import OutcomeUnknown, Unavailable
 from app.model import Acked, Device, Message
 from app.store.devices import Devices
 from app.store.fold import Outcome
@@ -51,11 +52,17 @@ class Receipts:
                 self._forget(feed_id, woken)
 
     async def of_write(self, feed_id: UUID, outcome: Outcome, *, wait_s: float = 0) -> Delivery:
-        """Who has what was written. Needs no query if the commit brought the devices along and nobody is waited for."""
+        """Who has what was written. Needs no query if the commit brought the devices along and nobody is waited for.
+
+        Raises `OutcomeUnknown` when that cannot be read: what was written stands all the same.
+        """
         audience = msgspec.json.decode(outcome.wire or b"", type=_Audience).audience
         if outcome.devices is not None and not wait_s:
             return self._sort(feed_id, outcome.devices, outcome.seq, audience)
-        return await self.of(feed_id, outcome.seq, audience, wait_s=wait_s)
+        try:
+            return await self.of(feed_id, outcome.seq, audience, wait_s=wait_s)
+        except Unavailable as error:
+            raise OutcomeUnknown from error
 
     async def _now(self, feed_id: UUID, seq: int, audience: Collection[UUID] | None) -> Delivery:
         return self._sort(feed_id, await self._devices.of(feed_id), seq, audience)

@@ -65,6 +65,10 @@ class Filler:
             except Unavailable:
                 await asyncio.sleep(RETRY_S)
                 continue
+            except Exception:  # nothing is delivered until it is known who may have it
+                log.exception("hub.judgement_failed")
+                await asyncio.sleep(RETRY_S)
+                continue
             for stream in joined(feed):
                 if stream.token_hash in revoked:  # one that came meanwhile was looked at as it came
                     stream.revoke()
@@ -83,7 +87,7 @@ class Filler:
 
     async def _step(self, feed: Feed[Stream]) -> bool:
         """Reads one page; whether there is more to do."""
-        hint = feed.hint
+        feed.hint = 0  # what was hinted at by now is in what is read next, or was not true
         try:
             page = await self._reader.page(feed.id, feed.head, device_id=None, limit=FILL_ROWS)
         except Unavailable:
@@ -102,8 +106,7 @@ class Filler:
             self._left_behind(feed, page.head)
         else:
             self._extend(feed, page)
-        # What was hinted at before the read began is in it, or was not true.
-        return feed.hint > max(hint, feed.head)
+        return feed.hint > feed.head
 
     def _extend(self, feed: Feed[Stream], page: Page) -> None:
         for row in page.rows:

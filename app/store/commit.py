@@ -1,5 +1,9 @@
 """Group commit: the one way items change. Waiting changes of all callers are committed in one transaction.
 
+Two lanes take turns: while one writes and commits, the other has its batch and waits for the feeds' locks, so that the
+ways to the database and back overlap. A lane takes its batch only after the other one has its locks: for each feed, the
+order of arrival is the order of commit.
+
 A caller that goes away changes nothing: what it submitted is committed and published all the same.
 """
 
@@ -7,6 +11,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 
 import structlog
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -21,6 +26,7 @@ from app.store.fold import Change, Outcome
 from app.store.statements import ITEMS, LOCK, REPLAYS, WRITE
 from app.store.uncertain import require_committed
 
+LANES = 2
 MAX_BATCH = 512
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 MAX_WAITING = 8192
@@ -30,6 +36,11 @@ RETRY_S = 0.1
 
 log = structlog.get_logger(__name__)
 _Waiting = tuple[Change, asyncio.Future[Outcome]]
+_Group = list[_Waiting]
+
+
+def nothing() -> None:
+    """For batches that nobody waits behind."""
 
 
 class _CommitUncertain(Exception):
@@ -42,54 +53,68 @@ class Committer:
     def __init__(self, database: Database, publish: Callable[[Sequence[Changed]], None]) -> None:
         self._database = database
         self._publish = publish
-        self._waiting: deque[_Waiting] = deque()
-        self._waiting_bytes = 0
+        self._groups: deque[_Group] = deque()
+        self._waiting = self._waiting_bytes = 0
         self._wake = asyncio.Event()
+        self._turn = asyncio.Lock()
 
     async def submit(self, change: Change) -> Outcome:
         """Commits one change. Raises `Unavailable`: nothing was changed; `OutcomeUnknown`: that cannot be told."""
         return await self._enqueue([change])[0]
 
     async def submit_all(self, changes: Sequence[Change]) -> list[Outcome]:
-        """Commits changes in their order, each on its own; not necessarily in one transaction."""
+        """Commits changes in their order, each on its own."""
         return list(await asyncio.gather(*self._enqueue(changes)))
 
     def _enqueue(self, changes: Sequence[Change]) -> list[asyncio.Future[Outcome]]:
         weight = sum(change.weight for change in changes)
-        if len(self._waiting) + len(changes) > MAX_WAITING or self._waiting_bytes + weight > MAX_WAITING_BYTES:
+        if self._waiting + len(changes) > MAX_WAITING or self._waiting_bytes + weight > MAX_WAITING_BYTES:
             raise Unavailable("Too many writes are waiting; nothing was changed.", retry_after=2)
-        self._waiting_bytes += weight
         futures: list[asyncio.Future[Outcome]] = [asyncio.get_running_loop().create_future() for _ in changes]
-        self._waiting.extend(zip(changes, futures, strict=True))
-        self._wake.set()
+        if changes:
+            self._groups.append(list(zip(changes, futures, strict=True)))
+            self._waiting += len(changes)
+            self._waiting_bytes += weight
+            self._wake.set()
         return futures
 
     async def run(self) -> None:
         """Commits until cancelled; what still waits then is refused."""
         try:
-            while True:
-                await self._wake.wait()
-                self._wake.clear()
-                while self._waiting:
-                    await self._settle(self._take())
+            async with asyncio.TaskGroup() as lanes:
+                for _ in range(LANES):
+                    lanes.create_task(self._lane())
         finally:
-            _fail(self._waiting, Unavailable("The server is stopping; nothing was changed."))
-            self._waiting.clear()
+            while self._groups:
+                _fail(self._groups.popleft(), Unavailable("The server is stopping; nothing was changed."))
+
+    async def _lane(self) -> None:
+        while True:
+            await self._turn.acquire()
+            with ExitStack() as turn:
+                turn.callback(self._turn.release)
+                while not self._groups:
+                    self._wake.clear()
+                    await self._wake.wait()
+                await self._settle(self._take(), turn.close)
 
     def _take(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
-        weight = 0
-        while self._waiting and len(batch) < MAX_BATCH and weight < MAX_BATCH_BYTES:
-            batch.append(self._waiting.popleft())
-            weight += batch[-1][0].weight
+        """As many of the waiting groups as make a batch, but one whole one at least."""
+        batch = self._groups.popleft()
+        weight = sum(change.weight for change, _ in batch)
+        while self._groups and weight < MAX_BATCH_BYTES and len(batch) + len(self._groups[0]) <= MAX_BATCH:
+            group = self._groups.popleft()
+            batch += group
+            weight += sum(change.weight for change, _ in group)
+        self._waiting -= len(batch)
         self._waiting_bytes -= weight
         telemetry.commit_batch.observe(len(batch))
         return batch
 
-    async def _settle(self, waiting: list[_Waiting]) -> None:
-        """Answers every caller of the batch, whatever happens."""
+    async def _settle(self, waiting: list[_Waiting], locked: Callable[[], None] = nothing) -> None:
+        """Answers every caller of the batch, whatever happens. Calls `locked` when the feeds are this batch's."""
         try:
-            outcomes = await self._commit([change for change, _ in waiting])
+            outcomes = await self._commit([change for change, _ in waiting], locked)
         except asyncio.CancelledError:
             _fail(waiting, OutcomeUnknown("The server is stopping; repeat the very same request to be sure."))
             raise
@@ -111,13 +136,13 @@ class Committer:
                 log.error("commit.failed", exc_info=error)
             _fail(waiting, error)
 
-    async def _commit(self, changes: Sequence[Change]) -> list[Outcome]:
+    async def _commit(self, changes: Sequence[Change], locked: Callable[[], None]) -> list[Outcome]:
         started = time.monotonic()
         while True:
             batch = Batch(changes)
             try:
                 async with passing_failures(), self._database.engine.connect() as connection:
-                    await self._write(connection, batch)
+                    await self._write(connection, batch, locked)
                 break
             except _CommitUncertain:
                 await require_committed(self._database, batch)
@@ -132,8 +157,9 @@ class Committer:
             self._announce(batch)
         return batch.outcomes
 
-    async def _write(self, connection: AsyncConnection, batch: Batch) -> None:
+    async def _write(self, connection: AsyncConnection, batch: Batch, locked: Callable[[], None]) -> None:
         batch.load_feeds(await connection.execute(LOCK, batch.lock_arguments()))
+        locked()
         if (wanted := batch.replay_arguments()) is not None:
             batch.load_replays(await connection.execute(REPLAYS, wanted))
         if (wanted := batch.item_arguments()) is not None:

@@ -72,8 +72,9 @@ async def test_a_create_of_an_existing_id_with_other_values_is_a_conflict(
 
 async def test_a_put_on_a_tombstone_is_a_conflict(offline: Offline, item_id: str) -> None:
     _, tombstone, _ = await offline.one(item_id, 1, delete=True)
-    for base in (None, 0, 1, 2, 3):
+    for base in (None, 0, 1, 2):
         assert await offline.one(item_id, base, put={"title": "mine"}) == ("conflict", tombstone, None)
+    assert (await offline.one(item_id, 3, put={"title": "mine"}))[0] == "rejected"
 
 
 async def test_a_base_above_the_items_seq_is_rejected(offline: Offline, item_id: str) -> None:

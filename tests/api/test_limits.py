@@ -171,6 +171,7 @@ async def test_text_comes_back_code_point_for_code_point(live: Live, text: str) 
     assert (await assistant.call("GET", f"/v1/items/{item['id']}")).json() == item
     await device.until_seq(1)
     assert device.items == [item]
+    assert not any(mark in device.raw for mark in (b"\xe2\x80\xa8", b"\xe2\x80\xa9", b"\xc2\x85"))
 
 
 async def test_a_time_with_any_offset_is_kept_as_utc(assistant: Assistant) -> None:

@@ -43,7 +43,7 @@ async def test_the_scheme_is_read_in_any_case(live: Live) -> None:
 
 
 async def test_bytes_that_are_no_text_are_no_token(live: Live) -> None:
-    problem(await live.http.get("/v1/me", headers={"authorization": b"Bearer \xff\xfe"}), 401, "unauthorized")
+    problem(await live.http.get("/v1/me", headers={b"authorization": b"Bearer \xff\xfe"}), 401, "unauthorized")
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v1/nothing", "/actions", "/favicon.ico", "/v1/items/x/y", "//"])

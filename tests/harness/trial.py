@@ -1,7 +1,9 @@
 """A server process with writers and devices on it that outlive its crashes, and the verdict in the end."""
 
 import asyncio
+import os
 import random
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,10 +15,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.local import Postgres
+from app.local.postmaster import find
 from app.store.database import Database
 from tests.harness.checker import Anomaly, anomalies
 from tests.harness.journal import Journal
-from tests.harness.killing import kill_family
+from tests.harness.killing import family, kill_family
 from tests.harness.people import Person
 from tests.harness.process import ServerProcess
 from tests.harness.survivors import Device, Replica, Writer, background
@@ -48,6 +51,8 @@ class Trial:
     writing: list["asyncio.Task[None]"]
     devices: list[Device]
     truth: dict[str, dict[str, Any]] = field(default_factory=dict)
+    killed: list[int] = field(default_factory=list)
+    """The postmasters, by pid."""
 
     @property
     def database_url(self) -> str:
@@ -58,14 +63,24 @@ class Trial:
         """Returns when so many more writes were acknowledged."""
         await self.journal.until_acknowledged(more)
 
-    def kill_postgres(self) -> None:
-        """kill -9 of the postmaster and all its children."""
-        kill_family(self.server.postmaster)
+    async def kill_postgres(self, *, alone: bool = False) -> None:
+        """kill -9 of the postmaster and all its children, or of it alone; not of one that is dying already."""
+        home = (self.server.data_dir / "postgres").resolve()
+        await eventually(lambda: (up := find(home)) is not None and up.pid not in self.killed, CATCH_UP_S, "Postgres")
+        self.killed.append(self.server.postmaster)
+        if alone:
+            os.kill(self.killed[-1], signal.SIGKILL)
+        else:
+            kill_family(self.killed[-1])
+
+    def kill_backend(self) -> None:
+        """kill -9 of one process of Postgres, on which it starts all others again."""
+        os.kill(family(self.server.postmaster)[-1], signal.SIGKILL)
 
     async def kill_server(self, *, postgres_too: bool = False) -> None:
         """kill -9 of the server and a new start of it, by nothing but the command."""
         if postgres_too:
-            self.kill_postgres()
+            await self.kill_postgres()
         self.server.kill()
         await self.server.start()
 

@@ -1,4 +1,4 @@
-"""A server in this process and everything that can happen to one person's feed, with the database as the oracle.
+"""A server in this process and everything that can happen to one person's feed.
 
 Every happening is a coroutine of one small number, so that a random walk can choose among them.
 """
@@ -17,7 +17,6 @@ from app.hub.stream import Phase
 from app.model import Cursor, Origin
 from app.store.fold import Change
 from app.store.upkeep import Upkeep
-from tests.harness.checker import anomalies
 from tests.harness.journal import Journal
 from tests.harness.listener import Listener
 from tests.harness.live import Live, serving
@@ -25,15 +24,13 @@ from tests.harness.oracle import Oracle
 from tests.harness.people import Person
 from tests.harness.seat import Seat
 from tests.harness.survivors import Replica
-from tests.harness.waiting import eventually
 
 DEVICES = 3
-SETTLE_S = 20.0
 
 
 @dataclass
 class World:
-    """`await begin()`, then whatever happens, `await converge()` at any time, and `await end()`."""
+    """`await begin()`, then whatever happens, and `await end()`."""
 
     database_url: str
     data_dir: Path
@@ -93,15 +90,8 @@ class World:
         """A new item: for all, for some devices, or one that has expired already."""
         if n % 3 == 0:
             audience = tuple(seat.device.id for k, seat in enumerate(self.seats) if (n // 3) >> k & 1)
-            change = Change(
-                self.person.feed_id,
-                uuid4(),
-                "put",
-                "create",
-                Origin("system", "test"),
-                values={"title": f"for {audience}"},
-                audience=audience,
-            )
+            origin, values = Origin("system", "test"), {"title": f"for {audience}"}
+            change = Change(self.person.feed_id, uuid4(), "put", "create", origin, values=values, audience=audience)
             assert (await self.live.starling.committer.submit(change)).status == "applied"
             return
         body: dict[str, Any] = {"title": str(uuid4()), "text": "x" * (n * 10)}
@@ -251,49 +241,3 @@ class World:
                 connection.transport.abort()
         await self.stack.aclose()
         await self._start()
-
-    # The oracle's word
-
-    async def converge(self) -> None:
-        """Within the promised time every connected device holds what the database holds, and was sent it in order."""
-        for seat in self.seats:
-            if seat.listener is not None and seat.listener.ended:
-                await seat.leave()
-        while await self.poll(3):
-            pass
-        await eventually(self._settled, SETTLE_S, "the hub's rest")
-        mark = str(uuid4())
-        for stream in self._streams():
-            stream.send("mark", mark)
-        await eventually(lambda: all(seat.saw(mark) for seat in self.seats), SETTLE_S, "the mark")
-        devices = {seat.replica.name: str(seat.device.id) for seat in self.seats if seat.is_connected}
-        if self.seats[-1].revoked_at is None:
-            devices[self.pages] = str(self.seats[-1].device.id)
-        truth = await self.oracle.items(self.person.feed_id)
-        wrong = anomalies(self.journal, truth, devices)
-        assert not wrong, "\n".join(map(str, [*wrong, *self.journal.entries[-30:], truth]))
-        self.judge()
-
-    async def _settled(self) -> bool:
-        await self.check()
-        feed = self.live.starling.hub.watch._feeds.get(self.person.feed_id)
-        streams = self._streams()
-        if feed is None or not streams:
-            return True
-        where = (feed.epoch, feed.head)
-        return (
-            feed.is_settled
-            and all(stream.phase is Phase.LIVE for stream in streams)
-            and where == await self.oracle.head(self.person.feed_id)
-        )
-
-    def judge(self) -> None:
-        """No revoked device is connected or was sent anything that was committed after."""
-        for seat in self.seats:
-            if seat.revoked_at is None:
-                continue
-            assert not seat.is_connected, "a revoked device is connected"
-            since, epoch, head = seat.revoked_at
-            later = [entry for entry in self.journal.entries[since:] if entry.who == seat.replica.name and entry.item]
-            wrong = [entry for entry in later if entry.epoch != epoch or entry.seq > head]
-            assert not wrong, f"sent after its revocation at {epoch}.{head}: {wrong} of {self.journal.entries}"

@@ -110,13 +110,17 @@ async def test_a_page_read_during_a_judgement_is_not_delivered(
     await room.put(person)
     device = await person.device("lost")
     await live(room, person, "kept")
-    reading, go_on, page = asyncio.Event(), asyncio.Event(), room.reader.page
+    reading, go_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    page = room.reader.page
 
     async def held(feed_id: Any, after: int, **options: Any) -> Any:
         if options["device_id"] == device.id:
             reading.set()
             await go_on.wait()
-        return await page(feed_id, after, **options)
+        found = await page(feed_id, after, **options)
+        if options["device_id"] == device.id:
+            done.set()
+        return found
 
     monkeypatch.setattr(room.reader, "page", held)
     gate = Gate(room, monkeypatch)
@@ -126,7 +130,7 @@ async def test_a_page_read_during_a_judgement_is_not_delivered(
     await gate.asked.wait()
     await room.put(person, "secret")
     go_on.set()
-    await eventually(lambda: room.database.engine.pool.checkedout() == 0)  # type: ignore[attr-defined]
+    await done.wait()
     gate.open.set()
     await lost.until("revoked")
     assert b"secret" not in lost.raw

@@ -11,7 +11,7 @@ from app.hub import pump
 from app.hub.stream import Phase
 from app.model import Cursor
 from tests.harness.people import Person
-from tests.harness.room import Room, Seat
+from tests.harness.room import Room
 from tests.harness.waiting import eventually
 
 
@@ -19,7 +19,10 @@ async def epoch(room: Room, person: Person) -> str:
     return (await room.head(person)).epoch
 
 
-async def test_a_first_sync_carries_its_base_until_it_is_reached(room: Room, person: Person) -> None:
+@pytest.mark.parametrize("followed", [True, False], ids=["with a tail", "without one"])
+async def test_a_first_sync_carries_its_base_until_it_is_reached(room: Room, person: Person, followed: bool) -> None:
+    if followed:
+        await (await room.sit(await person.device("other"))).live()
     for _ in range(3):
         await room.put(person)
     seat = await (await room.sit(await person.device())).live()
@@ -129,59 +132,10 @@ async def test_live_changes_go_to_their_audience_alone(room: Room, person: Perso
     assert str(stored.item_id).encode() not in other.raw
 
 
-async def pause(seat: Seat) -> None:
-    seat.wire.buffered = 100_000
-    seat.stream.pause_writing()
-
-
-async def test_a_slow_reader_gets_nothing_until_it_reads_again_and_then_all_of_it(room: Room, person: Person) -> None:
-    slow = await (await room.sit(await person.device("slow"))).live()
-    quick = await (await room.sit(await person.device("quick"))).live()
-    await pause(slow)
-    for _ in range(5):
-        await room.put(person)
-    await quick.until_seq(5)
-    assert slow.seqs == []
-    slow.wire.buffered = 0
-    slow.stream.resume_writing()
-    await slow.live()
-    await room.put(person)
-    await slow.until_seq(6)
-    assert slow.seqs == [1, 2, 3, 4, 5, 6]
-    assert slow.names.count("ready") == 1
-
-
-async def test_a_pump_stops_when_the_buffer_fills_up(
-    room: Room, person: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pump, "PAGE_ROWS", 2)
-    for _ in range(10):
-        await room.put(person)
-    seat = await room.sit(await person.device())
-    take = seat.wire.write
-
-    def fills_up(data: Any) -> None:
-        take(data)
-        if b"event: item" in data and not seat.stream.is_paused:
-            seat.stream.pause_writing()
-
-    monkeypatch.setattr(seat.wire, "write", fills_up)
-    for at in (2, 4, 6):
-        await seat.until_seq(at)
-        await eventually(lambda: not seat.stream.is_pumped)
-        assert seat.seqs == list(range(1, at + 1))
-        seat.stream.resume_writing()
-    monkeypatch.setattr(seat.wire, "write", take)
-    await eventually(lambda: not seat.stream.is_pumped)
-    seat.stream.resume_writing()
-    await seat.live()
-    assert seat.seqs == list(range(1, 11))
-
-
 async def test_a_cursor_that_is_pruned_during_a_pause_is_reset(room: Room, person: Person) -> None:
     gone = await room.put(person)
     seat = await (await room.sit(await person.device())).live()
-    await pause(seat)
+    seat.stream.pause_writing()
     await room.delete(person, gone.item_id)
     await room.put(person, "kept")
     await eventually(lambda: seat.stream.feed.head == 3)

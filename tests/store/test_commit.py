@@ -188,7 +188,7 @@ async def test_a_batch_ends_at_its_size(
     monkeypatch.setattr(commit, "MAX_BATCH_BYTES", 1024 * 1024)
     async with committing(database) as committer:
         large = [put(feed_id, text="x" * 100_000) for _ in range(6)]
-        outcomes = await committer.submit_all([*(put(feed_id) for _ in range(20)), *large])
+        outcomes = await asyncio.gather(*map(committer.submit, [*(put(feed_id) for _ in range(20)), *large]))
     assert [outcome.seq for outcome in outcomes] == list(range(1, 27))
     counted = await sql("select count(*), min(seq) from items group by xmin order by 2")
     assert [row[0] for row in counted] == [10, 10, 3, 3]

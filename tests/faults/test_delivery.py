@@ -1,0 +1,111 @@
+"""Between commit and delivery: what publishes fails, who called hangs up, the process dies. Nothing is lost."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+
+from app.store.database import Database
+from tests.harness.build import BuildProcess
+from tests.harness.listener import Listener
+from tests.harness.live import Live
+from tests.harness.people import Assistant, Person
+from tests.harness.speechless import TITLE
+from tests.harness.waiting import eventually
+
+HANG_UPS = 150
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("made to fail"), asyncio.CancelledError(), None])
+async def test_what_could_not_be_published_is_delivered_all_the_same(
+    live: Live, failure: BaseException | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: Any) -> None:
+        if failure is not None:
+            raise failure
+
+    person = await live.person()
+    device = await live.listen(await person.device())
+    await device.until_ready()
+    with monkeypatch.context() as patch:
+        patch.setattr(live.starling.committer, "_publish", fails)
+        for _ in range(3):
+            await (await live.assistant(person)).save()
+    await device.until_seq(3, within=15)
+    await (await live.assistant(person)).save()
+    await device.until_seq(4)
+    assert device.seqs == [1, 2, 3, 4]
+
+
+@pytest.fixture
+async def speechless(database_url: str, own_dir: Path) -> AsyncIterator[BuildProcess]:
+    environment = {"STARLING_DATABASE_URL": database_url, "STARLING_UNSAFE_DURABILITY": "true"}
+    server = BuildProcess(own_dir, environment=environment, module="tests.harness.speechless")
+    yield await server.start()
+    if server.process is not None and server.process.poll() is None:
+        server.kill()
+
+
+async def test_a_process_that_dies_before_it_publishes_delivers_after_the_reconnect(
+    speechless: BuildProcess, database: Database
+) -> None:
+    person = await Person.make(database)
+    laptop = await person.device()
+    device = await Listener(speechless.url, laptop.token).open()
+    async with httpx2.AsyncClient(base_url=speechless.url, timeout=30) as http:
+        assistant = Assistant(http, await person.token())
+        await assistant.save(title="before")
+        await device.until_seq(1)
+        with pytest.raises(httpx2.TransportError):
+            await assistant.save(title=TITLE)
+    await device.until_end()
+    assert [item["title"] for item in device.items] == ["before"]
+    assert speechless.process is not None
+    assert await asyncio.to_thread(speechless.process.wait) == 137
+    await speechless.start()
+    await device.close()
+    await device.open()
+    await device.until_seq(2, within=15)
+    assert [item["title"] for item in device.items] == ["before", TITLE]
+    await device.close()
+
+
+async def hang_up_somewhere(live: Live, token: str, number: int) -> None:
+    """One save whose caller goes away: while it asks, while it waits, or while it is answered."""
+    address = urlsplit(live.url)
+    body = json.dumps({"title": f"item {number}", "request_id": str(number)}).encode()
+    lines = ["POST /actions/items HTTP/1.1", "Host: x", f"Authorization: Bearer {token}"]
+    lines += ["Content-Type: application/json", f"Content-Length: {len(body)}", "", ""]
+    request = "\r\n".join(lines).encode() + body
+    _, writer = await asyncio.open_connection(address.hostname, address.port)
+    sent = len(request) if number % 5 else random.randrange(len(request))
+    writer.write(request[:sent])
+    await asyncio.sleep(random.uniform(0, 0.012))
+    writer.transport.abort()
+
+
+async def test_callers_that_hang_up_never_leave_a_change_undelivered(live: Live) -> None:
+    person = await live.person()
+    device = await live.listen(await person.device())
+    await device.until_ready()
+    token = await person.token()
+    for begin in range(0, HANG_UPS, 10):
+        await asyncio.gather(*(hang_up_somewhere(live, token, begin + n) for n in range(10)))
+    await (await live.assistant(person)).save(title="the last")
+    pools = [live.starling.database.engine.pool, live.starling.writing.engine.pool]
+    await eventually(lambda: sum(pool.checkedout() for pool in pools) == 0, 15, "the return of every connection")  # type: ignore[attr-defined]
+
+    head = await live.starling.reader.head(person.feed_id)
+    assert head is not None
+    assert HANG_UPS / 10 < head.head <= HANG_UPS + 1
+    await device.until_seq(head.head, within=15)
+    assert device.seqs == list(range(1, head.head + 1))
+    titles = [item["title"] for item in device.items]
+    assert len(set(titles)) == len(titles)
+    assert (await live.http.get("/readyz")).status_code == 200

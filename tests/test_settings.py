@@ -1,0 +1,70 @@
+"""Configuration: the protocol's names and defaults, and what is refused."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from app.settings import Settings
+
+
+def read(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
+    for name, value in environment.items():
+        monkeypatch.setenv(f"STARLING_{name}", value)
+    return Settings()
+
+
+def test_the_defaults_are_the_protocols() -> None:
+    settings = Settings()
+    assert (settings.database_url, str(settings.data_dir), settings.public_url) == (None, ".starling", None)
+    assert (settings.trusted_proxies, settings.metrics_port, settings.unsafe_durability) == ((), None, False)
+    assert (settings.streams_per_device, settings.streams_per_user, settings.stream_lifetime_s) == (4, 64, 600)
+    assert settings.tombstone_days == 90
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("STREAMS_PER_DEVICE", "1", 1),
+        ("STREAM_LIFETIME_S", "5", 5),
+        ("TOMBSTONE_DAYS", "0.5", 0.5),
+        ("TRUSTED_PROXIES", "127.0.0.1", ("127.0.0.1",)),
+        ("TRUSTED_PROXIES", " 10.0.0.0/8 , ::1,", ("10.0.0.0/8", "::1")),
+        ("TRUSTED_PROXIES", "", ()),
+        ("METRICS_PORT", "", None),
+        ("PUBLIC_URL", "https://sync.example", "https://sync.example"),
+    ],
+)
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: Any) -> None:
+    assert getattr(read(monkeypatch, **{name: value}), name.lower()) == expected
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
+def test_database_addresses_as_providers_write_them(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    settings = read(monkeypatch, DATABASE_URL=f"{scheme}://ada:x@db.example:5432/starling?a=b")
+    assert settings.database_url == "postgresql+asyncpg://ada:x@db.example:5432/starling?a=b"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://x"),
+        ("DATABASE_URL", "db.example"),
+        ("STREAMS_PER_DEVICE", "0"),
+        ("STREAMS_PER_USER", "x"),
+        ("STREAM_LIFETIME_S", "0"),
+        ("TOMBSTONE_DAYS", "-1"),
+        ("METRICS_PORT", "65536"),
+        ("LOG_LEVEL", "loud"),
+        ("LOG_FORMAT", "xml"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        read(monkeypatch, **{name: value})
+    assert [error["loc"] for error in refused.value.errors()] == [(name.lower(),)]
+
+
+def test_settings_do_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValidationError):
+        Settings().streams_per_user = 5  # type: ignore[misc]
