@@ -30,7 +30,7 @@ from app.bus.presence import Presence
 from app.errors import Unavailable
 from app.hub.hub import Caps, Hub
 from app.settings import MAX_BODY_BYTES, Settings
-from app.store.commit import LANES, Committer
+from app.store.commit import Committer
 from app.store.database import Database
 from app.store.devices import Devices
 from app.store.feed import FeedReader
@@ -50,7 +50,7 @@ class Starling:
     def __init__(self, settings: Settings, database_url: str, public_url: str, landmark: Path | None = None) -> None:
         self.settings = settings
         self.database = Database(database_url, pool_size=settings.database_pool)
-        self.writing = Database(database_url, pool_size=LANES + 1)  # readers cannot keep writes waiting
+        self.writing = Database(database_url, pool_size=2)  # readers cannot keep writes waiting
         self.bus = LocalBus()
         self.presence = Presence()
         self.grants = Grants(self.database)

@@ -23,8 +23,8 @@ def of_request(principal: Principal, request_id: str, verb: str, content: bytes)
 
 def of_equal(principal: Principal, conversation_id: str | None, content: bytes) -> Replay:
     """The caller named nothing: the same create in the same conversation counts while the item is as it was."""
-    known = _digest(b"" if conversation_id is None else b"+" + conversation_id.encode(), content)
-    return Replay(_key("equal", principal, known.hex()), known, EQUAL_LIFE, keeps_answer=False)
+    known = _key("equal", principal, "" if conversation_id is None else f"+{conversation_id}", content)
+    return Replay(known, known, EQUAL_LIFE, keeps_answer=False)
 
 
 def of_change(principal: Principal, change_id: UUID) -> Replay:
@@ -34,12 +34,12 @@ def of_change(principal: Principal, change_id: UUID) -> Replay:
 
 def canonical(body: Body) -> bytes:
     """What a body says, whatever order it says it in."""
-    said = body.model_dump(exclude_unset=True, exclude=_NOT_CONTENT)
+    said = {name: getattr(body, name) for name in body.model_fields_set - _NOT_CONTENT}
     return msgspec.json.encode(said, order="deterministic")
 
 
-def _key(scope: str, principal: Principal, name: str) -> bytes:
-    return _digest(scope.encode(), str(principal.user_id).encode(), principal.client.encode(), name.encode())
+def _key(scope: str, principal: Principal, name: str, content: bytes = b"") -> bytes:
+    return _digest(scope.encode(), principal.user_id.bytes, principal.client.encode(), name.encode(), content)
 
 
 def _digest(*parts: bytes) -> bytes:

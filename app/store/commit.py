@@ -1,9 +1,5 @@
 """Group commit: the one way items change. Waiting changes of all callers are committed in one transaction.
 
-Two lanes take turns: while one writes and commits, the other has its batch and waits for the feeds' locks, so that the
-ways to the database and back overlap. A lane takes its batch only after the other one has its locks: for each feed, the
-order of arrival is the order of commit.
-
 A caller that goes away changes nothing: what it submitted is committed and published all the same.
 """
 
@@ -11,22 +7,19 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
 
+import asyncpg
 import structlog
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import telemetry
 from app.errors import InvalidField, OutcomeUnknown, StarlingError, Unavailable
 from app.model import Changed
 from app.store.batch import Batch
-from app.store.database import Database, is_data_error, passing_failures, sqlstate
+from app.store.database import DATABASE_ERRORS, Database, is_data_error, sqlstate
 from app.store.fold import Change, Outcome
 from app.store.statements import ITEMS, LOCK, REPLAYS, WRITE
 from app.store.uncertain import require_committed
 
-LANES = 2
 MAX_BATCH = 512
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 MAX_WAITING = 8192
@@ -37,10 +30,6 @@ RETRY_S = 0.1
 log = structlog.get_logger(__name__)
 _Waiting = tuple[Change, asyncio.Future[Outcome]]
 _Group = list[_Waiting]
-
-
-def nothing() -> None:
-    """For batches that nobody waits behind."""
 
 
 class _CommitUncertain(Exception):
@@ -56,7 +45,6 @@ class Committer:
         self._groups: deque[_Group] = deque()
         self._waiting = self._waiting_bytes = 0
         self._wake = asyncio.Event()
-        self._turn = asyncio.Lock()
 
     async def submit(self, change: Change) -> Outcome:
         """Commits one change. Raises `Unavailable`: nothing was changed; `OutcomeUnknown`: that cannot be told."""
@@ -81,22 +69,14 @@ class Committer:
     async def run(self) -> None:
         """Commits until cancelled; what still waits then is refused."""
         try:
-            async with asyncio.TaskGroup() as lanes:
-                for _ in range(LANES):
-                    lanes.create_task(self._lane())
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._groups:
+                    await self._settle(self._take())
         finally:
             while self._groups:
                 _fail(self._groups.popleft(), Unavailable("The server is stopping; nothing was changed."))
-
-    async def _lane(self) -> None:
-        while True:
-            await self._turn.acquire()
-            with ExitStack() as turn:
-                turn.callback(self._turn.release)
-                while not self._groups:
-                    self._wake.clear()
-                    await self._wake.wait()
-                await self._settle(self._take(), turn.close)
 
     def _take(self) -> list[_Waiting]:
         """As many of the waiting groups as make a batch, but one whole one at least."""
@@ -111,10 +91,10 @@ class Committer:
         telemetry.commit_batch.observe(len(batch))
         return batch
 
-    async def _settle(self, waiting: list[_Waiting], locked: Callable[[], None] = nothing) -> None:
-        """Answers every caller of the batch, whatever happens. Calls `locked` when the feeds are this batch's."""
+    async def _settle(self, waiting: list[_Waiting]) -> None:
+        """Answers every caller of the batch, whatever happens."""
         try:
-            outcomes = await self._commit([change for change, _ in waiting], locked)
+            outcomes = await self._commit([change for change, _ in waiting])
         except asyncio.CancelledError:
             _fail(waiting, OutcomeUnknown("The server is stopping; repeat the very same request to be sure."))
             raise
@@ -124,7 +104,7 @@ class Committer:
             _answer(waiting, outcomes)
 
     async def _settle_failed(self, waiting: list[_Waiting], error: Exception) -> None:
-        if len(waiting) > 1 and (is_data_error(error) or not isinstance(error, (StarlingError, SQLAlchemyError))):
+        if len(waiting) > 1 and (is_data_error(error) or not isinstance(error, (StarlingError, *DATABASE_ERRORS))):
             for one in waiting:
                 await self._settle([one])
         elif is_data_error(error):
@@ -136,13 +116,13 @@ class Committer:
                 log.error("commit.failed", exc_info=error)
             _fail(waiting, error)
 
-    async def _commit(self, changes: Sequence[Change], locked: Callable[[], None]) -> list[Outcome]:
+    async def _commit(self, changes: Sequence[Change]) -> list[Outcome]:
         started = time.monotonic()
         while True:
             batch = Batch(changes)
             try:
-                async with passing_failures(), self._database.engine.connect() as connection:
-                    await self._write(connection, batch, locked)
+                async with self._database.driver() as connection:
+                    await self._write(connection, batch)
                 break
             except _CommitUncertain:
                 await require_committed(self._database, batch)
@@ -157,24 +137,24 @@ class Committer:
             self._announce(batch)
         return batch.outcomes
 
-    async def _write(self, connection: AsyncConnection, batch: Batch, locked: Callable[[], None]) -> None:
-        batch.load_feeds(await connection.execute(LOCK, batch.lock_arguments()))
-        locked()
+    async def _write(self, connection: asyncpg.Connection, batch: Batch) -> None:
+        await connection.execute("BEGIN;")
+        batch.load_feeds(await LOCK.fetch(connection, batch.lock_arguments()))
         if (wanted := batch.replay_arguments()) is not None:
-            batch.load_replays(await connection.execute(REPLAYS, wanted))
+            batch.load_replays(await REPLAYS.fetch(connection, wanted))
         if (wanted := batch.item_arguments()) is not None:
-            batch.load_items(await connection.execute(ITEMS, wanted))
+            batch.load_items(await ITEMS.fetch(connection, wanted))
         batch.fold()
         if (columns := batch.columns()) is not None:
-            batch.finish(await connection.execute(WRITE, columns))
+            batch.finish(await WRITE.fetch(connection, columns))
         await self._finish(connection)
 
     @staticmethod
-    async def _finish(connection: AsyncConnection) -> None:
+    async def _finish(connection: asyncpg.Connection) -> None:
         try:
-            await connection.commit()
-        except (SQLAlchemyError, OSError) as error:
-            if isinstance(error, DBAPIError) and not (sqlstate(error) or "08").startswith(("08", "57")):
+            await connection.execute("COMMIT;")
+        except DATABASE_ERRORS as error:
+            if not (sqlstate(error) or "08").startswith(("08", "57")):
                 raise
             raise _CommitUncertain from error
 

@@ -1,11 +1,13 @@
 """Connections: the pool, the role they take, the feeds a transaction may see, and what a failure means."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -19,6 +21,9 @@ STATEMENT_TIMEOUT_MS = 20_000
 COMMAND_TIMEOUT_S = 25
 """For a server that does not even say that a statement took too long."""
 _DURABLE = {"fsync": ("on",), "full_page_writes": ("on",), "synchronous_commit": ("on", "remote_write", "remote_apply")}
+DATABASE_ERRORS = (SQLAlchemyError, OSError, asyncpg.InterfaceError, asyncpg.PostgresError)
+"""Whatever a query may raise, through SQLAlchemy or through the driver; time-outs are `OSError`s."""
+_DIALECT = PGDialect_asyncpg()
 _SET_FEEDS = text(f"select set_config('{FEEDS_SETTING}', :feeds, true)")
 
 # Classes of SQLSTATE that say "not now" rather than "never": connection, who may connect and where, resources,
@@ -39,7 +44,9 @@ def sqlstate(error: BaseException) -> str | None:
 
 def is_passing(error: BaseException) -> bool:
     """Whether the database is away or overloaded, so that the same request may succeed later."""
-    if isinstance(error, (PoolTimeout, OSError, TimeoutError, asyncpg.InterfaceError)):
+    if isinstance(error, ValueError):
+        return False
+    if isinstance(error, (PoolTimeout, OSError, asyncpg.InterfaceError)):
         return True
     state = sqlstate(error)
     if state is not None:
@@ -52,10 +59,30 @@ async def passing_failures() -> AsyncIterator[None]:
     """Turns "the database is away" into 503 `unavailable`; every other error goes on as it is."""
     try:
         yield
-    except (SQLAlchemyError, OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+    except DATABASE_ERRORS as error:
         if is_passing(error):
             raise Unavailable("The database is not available right now; nothing was changed.") from error
         raise
+
+
+class _Record(asyncpg.Record):
+    """A row whose columns are attributes, too."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+
+class Prepared:
+    """A statement with named parameters for the driver itself, where what SQLAlchemy adds to each call would show."""
+
+    def __init__(self, clause: TextClause) -> None:
+        compiled = clause.compile(dialect=_DIALECT)
+        self._sql = compiled.string
+        self._names: Sequence[str] = compiled.positiontup or ()
+
+    async def fetch(self, connection: asyncpg.Connection, arguments: Mapping[str, Any]) -> list[Any]:
+        """All rows."""
+        return await connection.fetch(self._sql, *(arguments[name] for name in self._names), record_class=_Record)
 
 
 class Database:
@@ -87,6 +114,17 @@ class Database:
                 await connection.execute(_SET_FEEDS, {"feeds": array(feed_ids)})
             yield connection
 
+    @asynccontextmanager
+    async def driver(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection's driver, outside of any transaction. It is closed, not used again, when the body fails."""
+        async with passing_failures(), self.engine.connect() as connection:
+            driver: asyncpg.Connection = (await connection.get_raw_connection()).driver_connection
+            try:
+                yield driver
+            except BaseException:
+                await connection.invalidate()
+                raise
+
     async def ping(self) -> None:
         """Raises `Unavailable` unless the database answers."""
         async with self.transaction() as connection:
@@ -117,5 +155,6 @@ class Database:
 
 def is_data_error(error: BaseException) -> bool:
     """Whether one change carried something that can never be stored: no UTF-8, or SQLSTATE classes 22, 23 and 54."""
-    refused = isinstance(error, DBAPIError) and (sqlstate(error) or "").startswith(("22", "23", "54"))
-    return refused or isinstance(error, UnicodeError)
+    if isinstance(error, (DBAPIError, asyncpg.PostgresError)):
+        return (sqlstate(error) or "").startswith(("22", "23", "54"))
+    return isinstance(error, ValueError)  # the driver's refusal to encode it

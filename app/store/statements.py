@@ -2,15 +2,22 @@
 
 from sqlalchemy import text
 
+from app.store.database import Prepared
+
+
+def _statement(sql: str) -> Prepared:
+    return Prepared(text(sql))
+
+
 # Locks in id order (no two batches deadlock) and names the feeds this transaction may see.
-LOCK = text("""
+LOCK = _statement("""
 select id, epoch, auth, head, now() as now, cast(pg_current_xact_id() as text) as xid,
        set_config('starling.feeds', :visible, true)
 from feeds where id = any(:feeds) order by id for update
 """)
 
 # `limit 1` keeps the planner, which knows little of young tables, from reading all of a feed for a few keys.
-REPLAYS = text("""
+REPLAYS = _statement("""
 select r.feed_id, r.key, r.fingerprint, r.item_id, r.seq, r.wire
 from unnest(cast(:feeds as uuid[]), cast(:keys as bytea[])) as wanted(feed_id, key)
 cross join lateral (
@@ -19,7 +26,7 @@ cross join lateral (
 ) as r
 """)
 
-ITEMS = text("""
+ITEMS = _statement("""
 select i.feed_id, i.id, i.seq, i.wire, cast(i.field_seqs as text) as field_seqs, i.audience, i.expires_at, i.deleted_at
 from unnest(cast(:feeds as uuid[]), cast(:ids as uuid[])) as wanted(feed_id, id)
 cross join lateral (select * from items where feed_id = wanted.feed_id and id = wanted.id limit 1) as i
@@ -27,7 +34,7 @@ cross join lateral (select * from items where feed_id = wanted.feed_id and id = 
 
 # One statement writes everything: items, replays, and last the heads. It answers with the devices of the feeds, for the
 # callers' receipts: nothing that was just written can have been acknowledged, so this is as good as asking later.
-WRITE = text("""
+WRITE = _statement("""
 with written as (
     insert into items (feed_id, id, seq, kind, collection, status, audience, expires_at, deleted_at, field_seqs, search,
                        wire)

@@ -123,7 +123,6 @@ def upgrade() -> None:
         sa.Column(
             "wire", sa.LargeBinary(), nullable=False, comment="the item as clients get it: UTF-8 JSON, encoded once"
         ),
-        sa.ForeignKeyConstraint(["feed_id"], ["feeds.id"], name=op.f("fk_items_feed_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("feed_id", "id", name=op.f("pk_items")),
         comment="The feed itself: each row carries the seq of its last change.",
     )
@@ -156,7 +155,6 @@ def upgrade() -> None:
             comment="the first answer; null where it only counts while the item is unchanged",
         ),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["feed_id"], ["feeds.id"], name=op.f("fk_replays_feed_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("feed_id", "key", name=op.f("pk_replays")),
         comment="Writes that were carried out, so that a repeat has one effect.",
     )

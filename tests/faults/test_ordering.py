@@ -5,8 +5,9 @@ import random
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
+import asyncpg
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.store.commit import Committer
 from app.store.database import Database
@@ -27,7 +28,7 @@ class SlowCommitter(Committer):
     """Commits 0 to 10 ms after it has written."""
 
     @staticmethod
-    async def _finish(connection: AsyncConnection) -> None:
+    async def _finish(connection: asyncpg.Connection) -> None:
         await linger()
         await Committer._finish(connection)
 

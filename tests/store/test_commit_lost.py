@@ -153,23 +153,24 @@ async def test_a_server_that_stops_says_that_nothing_changed_to_those_who_still_
     committer = Committer(database, published)
     waiting = asyncio.create_task(told(committer, put(feed_id)))
     await eventually(lambda: bool(committer._groups), what="one that waits")
-    async with committer._turn, running(committer):  # no lane gets its turn
-        await asyncio.sleep(0)  # but they have begun
+    committer._wake.clear()  # it was not told yet
+    async with running(committer):
+        await asyncio.sleep(0)  # it has begun
     assert await waiting is Unavailable
 
 
 async def test_a_transaction_that_a_crash_forgot_was_not_committed(database: Database, feed_id: UUID) -> None:
     batch = Batch([put(feed_id)])
-    async with database.transaction() as connection:
-        batch.load_feeds(await connection.execute(LOCK, batch.lock_arguments()))
+    async with database.driver() as connection:
+        batch.load_feeds(await LOCK.fetch(connection, batch.lock_arguments()))
     batch.xid = str(int(batch.xid) + 1_000_000)
     assert await uncertain.status(database, batch) == "aborted"
 
 
 async def test_a_number_that_another_transaction_got_proves_nothing(database: Database, feed_id: UUID) -> None:
     batch = Batch([put(feed_id)])
-    async with database.transaction() as connection:
-        batch.load_feeds(await connection.execute(LOCK, batch.lock_arguments()))
+    async with database.driver() as connection:
+        batch.load_feeds(await LOCK.fetch(connection, batch.lock_arguments()))
         batch.fold()
     with pytest.raises(OutcomeUnknown):
         await uncertain.status(database, batch)
