@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import signal
 import socket
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from app.api.cors import Cors
+from app.errors import StarlingError
 from app.hub.transport import DetachingProtocol
 from app.main import Starling, web_app
 
@@ -18,8 +20,18 @@ USER_TIMEOUT_MS = 15_000
 """How long sent bytes may stay unacknowledged (RFC 5482): ends half-open peers."""
 
 
+class CannotListen(StarlingError):
+    """The address cannot be listened on."""
+
+    code = "cannot_listen"
+
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        self.is_taken = error.errno == errno.EADDRINUSE
+        super().__init__(f"Cannot listen on {host}, port {port}: {error.strerror}.")
+
+
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one. Raises `OSError`."""
+    """A listening socket; port 0 takes a free one. Raises `CannotListen`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -29,7 +41,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise OSError(f"Cannot listen on {host}, port {port}: {error.strerror}.") from None
+        raise CannotListen(host, port, error) from None
     listener.listen(BACKLOG)
     return listener
 

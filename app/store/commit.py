@@ -73,10 +73,18 @@ class Committer:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._groups:
+                    await self._gather()
                     await self._settle(self._take())
         finally:
             while self._groups:
                 _fail(self._groups.popleft(), Unavailable("The server is stopping; nothing was changed."))
+
+    async def _gather(self) -> None:
+        """Lets the callers that are just about to submit do so: else the first of many would be committed alone."""
+        before = 0
+        while before < self._waiting < MAX_BATCH:
+            before = self._waiting
+            await asyncio.sleep(0)
 
     def _take(self) -> list[_Waiting]:
         """As many of the waiting groups as make a batch, but one whole one at least."""

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import asyncpg
@@ -23,7 +23,7 @@ COMMAND_TIMEOUT_S = 25
 _DURABLE = {"fsync": ("on",), "full_page_writes": ("on",), "synchronous_commit": ("on", "remote_write", "remote_apply")}
 DATABASE_ERRORS = (SQLAlchemyError, OSError, asyncpg.InterfaceError, asyncpg.PostgresError)
 """Whatever a query may raise, through SQLAlchemy or through the driver; time-outs are `OSError`s."""
-_DIALECT = PGDialect_asyncpg()
+_DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 _SET_FEEDS = text(f"select set_config('{FEEDS_SETTING}', :feeds, true)")
 
 # Classes of SQLSTATE that say "not now" rather than "never": connection, who may connect and where, resources,
@@ -118,7 +118,7 @@ class Database:
     async def driver(self) -> AsyncIterator[asyncpg.Connection]:
         """A connection's driver, outside of any transaction. It is closed, not used again, when the body fails."""
         async with passing_failures(), self.engine.connect() as connection:
-            driver: asyncpg.Connection = (await connection.get_raw_connection()).driver_connection
+            driver = cast("asyncpg.Connection", (await connection.get_raw_connection()).driver_connection)
             try:
                 yield driver
             except BaseException:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
 import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import httpx2
 from app.cli.demo.assistant import Refused
 from app.cli.demo.follower import DEADLINE_S
 from app.cli.opening import opened
-from app.cli.server import Server, listen
+from app.cli.server import CannotListen, Server, listen
 from app.errors import StarlingError
 from app.main import Starling
 from app.settings import Settings
@@ -42,11 +41,11 @@ class Serving:
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises `PortTaken`, `OSError`."""
+    """A listening socket. Raises `PortTaken`, `CannotListen`."""
     try:
         return listen(host, port)
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
+    except CannotListen as error:
+        if not error.is_taken:
             raise
         raise PortTaken(f"Port {port} is taken. Try: starling demo --port {port % MAX_PORT + 1}") from None
 
