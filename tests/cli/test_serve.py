@@ -108,5 +108,5 @@ async def test_only_named_proxies_are_believed(
 def test_a_socket_that_cannot_be_had_says_which() -> None:
     with listen("127.0.0.1", 0) as busy:
         port = busy.getsockname()[1]
-        with pytest.raises(OSError, match=f"127.0.0.1, port {port}"):
+        with pytest.raises(CannotListen, match=f"127.0.0.1, port {port}"):
             listen("127.0.0.1", port)
