@@ -4,6 +4,13 @@ BIN := .venv/bin
 READY := .venv/.ready
 ORACLES := node_modules/.ready
 
+# Behind a company's proxy the certificates that count are the system's; pip looks there by itself.
+AUTHORITIES := $(firstword $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem))
+ifneq ($(AUTHORITIES),)
+export UV_SYSTEM_CERTS ?= true
+export NODE_EXTRA_CA_CERTS ?= $(AUTHORITIES)
+endif
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup run demo test check lock

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.cli.server import Server, listen
+from app.cli.server import CannotListen, Server, listen
 from app.main import Starling
 from app.settings import Settings
 from tests.harness.process import ServerProcess, free_port
