@@ -25,9 +25,9 @@ class CannotListen(StarlingError):
 
     code = "cannot_listen"
 
-    def __init__(self, host: str, port: int, error: OSError) -> None:
-        self.is_taken = error.errno == errno.EADDRINUSE
-        super().__init__(f"Cannot listen on {host}, port {port}: {error.strerror}.")
+    def __init__(self, detail: str | None = None, *, is_taken: bool = False) -> None:
+        self.is_taken = is_taken
+        super().__init__(detail)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -41,7 +41,8 @@ def listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise CannotListen(host, port, error) from None
+        is_taken = error.errno == errno.EADDRINUSE
+        raise CannotListen(f"Cannot listen on {host}, port {port}: {error.strerror}.", is_taken=is_taken) from None
     listener.listen(BACKLOG)
     return listener
 
