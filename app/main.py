@@ -72,7 +72,7 @@ class Starling:
         )
         self.services = Services(
             items=ItemActions(self.committer, Items(self.database), self.receipts),
-            changes=ChangeActions(self.committer, self.reader, self.hub.changed),
+            changes=ChangeActions(self.committer, self.reader, self.grants, self.hub.changed),
             devices=DeviceActions(self.devices, self.grants, self.reader, self.presence, self.bus.publish),
             tokens=self.tokens,
             grants=self.grants,

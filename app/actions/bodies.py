@@ -17,6 +17,7 @@ MAX_DATA_BYTES = 64 * 1024
 MAX_DATA_LEVELS = 32
 MAX_WAIT_S = 5
 MAX_QUERY = 1000
+LAST_YEAR = 9998  # the database driver takes the ends of the calendar for infinity
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
 _CLEARED: dict[str, Any] = {"tags": [], "data": {}, "status": "unread"}
 
@@ -97,9 +98,12 @@ def _in_utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise PydanticCustomError("time", "The time needs an offset, such as Z.")
     try:
-        return moment.astimezone(UTC)
+        utc = moment.astimezone(UTC)
     except OverflowError:
         raise PydanticCustomError("time", "The time is out of range.") from None
+    if not 1970 <= utc.year <= LAST_YEAR:
+        raise PydanticCustomError("time", "The time is out of range.", {"limit": LAST_YEAR})
+    return utc
 
 
 Text = Annotated[str, AfterValidator(_storable)]

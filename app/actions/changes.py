@@ -13,11 +13,12 @@ from app.actions.access import require
 from app.actions.bodies import DeviceChange, DeviceChanges, Put
 from app.actions.invalid import invalid_field
 from app.actions.items import Caller
-from app.errors import EpochChanged, InvalidField, NotFound, StarlingError
+from app.errors import EpochChanged, InvalidField, NotFound, StarlingError, Unauthorized
 from app.model import MAX_SEQ, Cursor, Principal, Scope, Start
 from app.store.commit import Committer
 from app.store.feed import FeedReader, Page
 from app.store.fold import Change, Outcome
+from app.store.grants import Grants
 
 UntilChanged = Callable[[UUID, int, float], Awaitable[bool]]
 
@@ -25,9 +26,10 @@ UntilChanged = Callable[[UUID, int, float], Awaitable[bool]]
 class ChangeActions:
     """`until_changed(feed_id, seq, timeout_s)` waits until the feed is past `seq`; False: not worth looking again."""
 
-    def __init__(self, committer: Committer, reader: FeedReader, until_changed: UntilChanged) -> None:
+    def __init__(self, committer: Committer, reader: FeedReader, grants: Grants, until_changed: UntilChanged) -> None:
         self._committer = committer
         self._reader = reader
+        self._grants = grants
         self._until_changed = until_changed
 
     async def read(self, principal: Principal, sent: str | None, *, limit: int, wait_s: float) -> bytes:
@@ -35,9 +37,12 @@ class ChangeActions:
         require(principal, Scope.ITEMS_READ)
         deadline = time.monotonic() + wait_s
         reset: str | None = None
-        is_waiting = wait_s > 0
+        is_waiting, has_waited = wait_s > 0, False
         while True:
             start, page = await self._page(principal, sent, limit)
+            # After the page was read: what was revoked before anything in it was committed is seen.
+            if has_waited and not await self._grants.good([principal.token_hash]):
+                raise Unauthorized("The access token expired or was revoked.")
             reset = reset or start.reset
             cursor = start.cursor.at(page.end)
             if page.rows or reset or page.has_more or not is_waiting:
@@ -48,6 +53,7 @@ class ChangeActions:
                     reset=None if reset is None else {"reason": reset},
                 )
             sent = str(cursor)
+            has_waited = True
             is_waiting = await self._until_changed(principal.feed_id, cursor.seq, deadline - time.monotonic())
 
     async def _page(self, principal: Principal, sent: str | None, limit: int) -> tuple[Start, Page]:

@@ -54,6 +54,7 @@ class Filler:
                     break
         finally:
             feed.judging = None
+            feed.wake()  # those who poll look at their tokens again
         if feed.is_watched:
             self.start(feed)
 

@@ -103,16 +103,20 @@ class Hub:
 
         Returns when the stream is live, paused or ended.
         """
+        self._visits.begin(stream, principal)
         try:
             head = await self._head_for(stream, principal)
         except StarlingError:
             stream.bye("drain")  # the database is away: come back in a moment
             return
+        except Exception:
+            log.exception("hub.join_failed")
+            stream.bye("drain")
+            return
         if head is None:
             stream.revoke()
             return
         self._greet(stream, head)
-        self._visits.begin(stream, principal)
         await self._pump.run(stream)
 
     async def _head_for(self, stream: Stream, principal: Principal) -> Head | None:
@@ -219,11 +223,10 @@ class Hub:
     async def _check_on_and_on(self) -> None:
         while True:
             await asyncio.sleep(CHECK_S)
-            try:
-                await self._on_check()
-                await self.watch.check()
-                await self._note_seen()
-            except Unavailable as error:
-                log.warning("hub.check_failed", reason=error.detail)
-            except Exception:
-                log.exception("hub.check_failed")
+            for part in (self.watch.check, self._on_check, self._note_seen):
+                try:
+                    await part()
+                except Unavailable as error:
+                    log.warning("hub.check_failed", reason=error.detail)
+                except Exception:  # one part's failure is no other's
+                    log.exception("hub.check_failed")

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import structlog
+
 from app import telemetry
 from app.errors import Unavailable
 from app.hub import sse
@@ -15,6 +17,8 @@ PAGES_AT_ONCE = 4
 PAGE_ROWS = 1000
 PAGE_BYTES = 192 * 1024
 RETRY_S = 0.5
+
+log = structlog.get_logger(__name__)
 
 
 class Pump:
@@ -34,6 +38,9 @@ class Pump:
         try:
             while stream.phase is Phase.BEHIND and not stream.is_paused:
                 await self._step(stream, stream.feed)
+        except Exception:
+            log.exception("hub.pump_failed")
+            stream.bye("drain")  # rather than leave it mute: it comes back with its cursor
         finally:
             stream.is_pumped = False
             telemetry.streams_behind.dec()

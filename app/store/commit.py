@@ -76,8 +76,12 @@ class Committer:
                     await self._gather()
                     await self._settle(self._take())
         finally:
-            while self._groups:
-                _fail(self._groups.popleft(), Unavailable("The server is stopping; nothing was changed."))
+            self._refuse_waiting(Unavailable("The server is stopping; nothing was changed."))
+
+    def _refuse_waiting(self, error: Unavailable) -> None:
+        while self._groups:
+            _fail(self._groups.popleft(), error)
+        self._waiting = self._waiting_bytes = 0
 
     async def _gather(self) -> None:
         """Lets the callers that are just about to submit do so: else the first of many would be committed alone."""
@@ -135,8 +139,9 @@ class Committer:
             except _CommitUncertain:
                 await require_committed(self._database, batch)
                 break
-            except Unavailable:  # nothing was sent to be committed: a database that restarts is back in a moment
+            except Unavailable as error:  # nothing was sent to be committed: a restarting database is back in a moment
                 if time.monotonic() - started > PATIENCE_S:
+                    self._refuse_waiting(error)  # they would only wait for the same
                     raise
                 await asyncio.sleep(RETRY_S)
         telemetry.commit_seconds.observe(time.monotonic() - started)
@@ -160,11 +165,13 @@ class Committer:
     @staticmethod
     async def _finish(connection: asyncpg.Connection) -> None:
         try:
-            await connection.execute("COMMIT;")
+            told = await connection.execute("COMMIT;")
         except DATABASE_ERRORS as error:
             if not (sqlstate(error) or "08").startswith(("08", "57")):
                 raise
             raise _CommitUncertain from error
+        if told != "COMMIT":  # an aborted transaction ends with ROLLBACK, and no error
+            raise Unavailable
 
     def _announce(self, batch: Batch) -> None:
         try:

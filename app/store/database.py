@@ -28,7 +28,7 @@ _SET_FEEDS = text(f"select set_config('{FEEDS_SETTING}', :feeds, true)")
 
 # Classes of SQLSTATE that say "not now" rather than "never": connection, who may connect and where, resources,
 # operator intervention, system, lock not available, rolled back to be tried again, read-only.
-_PASSING = ("08", "28", "3D", "53", "57", "58", "55P03", "40", "25006")
+_PASSING = ("08", "25P03", "28", "3D", "53", "57", "58", "55P03", "40", "25006")
 
 
 def array(ids: Sequence[UUID]) -> str:

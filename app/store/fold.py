@@ -1,5 +1,6 @@
 """What one change does to one item: pure, without I/O, applied in arrival order under the feed's lock."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from app.errors import Conflict, InvalidField, NotFound, RequestIdReused, Starli
 from app.model import Device, Item, Kind, Origin, Tombstone
 
 CREATED = "created"
+_encoder = msgspec.json.Encoder()
 Base = int | Literal["create", "any"]
 """What a change builds on: a seq the writer has seen, nothing (it creates), or whatever is there."""
 OutcomeStatus = Literal["applied", "duplicate", "conflict", "rejected"]
@@ -45,7 +47,8 @@ class Change(msgspec.Struct, frozen=True):
     @property
     def weight(self) -> int:
         """About how many bytes it will write."""
-        return 1024 + 4 * len(self.values.get("text") or "")
+        data = self.values.get("data")
+        return 1024 + 4 * len(self.values.get("text") or "") + (len(_encoder.encode(data)) if data else 0)
 
 
 class Outcome(msgspec.Struct):
@@ -86,7 +89,6 @@ class Step(msgspec.Struct, frozen=True):
 
 
 _ESCAPES = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
-_encoder = msgspec.json.Encoder()
 
 
 def encode(value: Item | Tombstone) -> bytes:
@@ -221,6 +223,13 @@ def _rejected(change: Change, error: StarlingError) -> Step:
     return Step(Outcome("rejected", change.item_id, error=error))
 
 
+_LONG_RUN = re.compile(r"\S{64}")
+
+
 def searchable(item: Item) -> str:
-    """The text that `q` searches."""
-    return "\n".join(part for part in (item.title, item.text, item.url, " ".join(item.tags)) if part)
+    """The text that `q` searches.
+
+    Postgres's text parser takes quadratic time in some unbroken runs and after "<": runs are broken, "<" is left out.
+    """
+    said = "\n".join(part for part in (item.title, item.text, item.url, " ".join(item.tags)) if part)
+    return _LONG_RUN.sub(r"\g<0> ", said.replace("<", " "))

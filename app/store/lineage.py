@@ -2,7 +2,7 @@
 
 What tells that a database is not the one whose history the devices hold:
 - the table `lineage` travels with a dump: loaded elsewhere, it names another database (or other tables) than its own;
-- the data directory's record outlives a replaced database, and the write-ahead log only ever grows;
+- the data directory's record outlives a replaced database, and checkpoints never go back, not even in a crash;
 - a copied file is not the file that it was copied from: its inode or change time differs.
 """
 
@@ -23,7 +23,7 @@ select concat_ws('/', (select system_identifier from pg_control_system()),
                  (select timeline_id from pg_control_checkpoint()),
                  (select oid from pg_database where datname = current_database()), cast('feeds'::regclass::oid as text))
        as identity,
-       case when pg_is_in_recovery() then 0 else cast(pg_current_wal_flush_lsn() - '0/0' as bigint) end as position
+       cast((select checkpoint_lsn from pg_control_checkpoint()) - '0/0' as bigint) as position
 """)
 _RECORDED = text("select identity from lineage")
 _RECORD = text(
@@ -35,7 +35,7 @@ _SERIALISE = text("select pg_advisory_xact_lock(hashtext('starling.lineage'))")
 
 
 class Record(msgspec.Struct, frozen=True):
-    """What the data directory remembers: which database, how far its flushed log was (bytes), and of which files."""
+    """What the data directory remembers: which database, where its last checkpoint was (bytes), and of which files."""
 
     identity: str
     position: int

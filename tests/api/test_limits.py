@@ -78,6 +78,8 @@ BEYOND: list[tuple[str, Any]] = [
     ("expires_at", "32503680000"),
     ("expires_at", True),
     ("expires_at", "0001-01-01T00:00:00+23:59"),
+    ("expires_at", "0001-01-01T00:00:00Z"),
+    ("expires_at", "9999-12-31T23:59:59.999999Z"),
     ("wait_for_delivery", 5.1),
     ("wait_for_delivery", -0.1),
     ("wait_for_delivery", "long"),

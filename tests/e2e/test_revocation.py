@@ -1,5 +1,6 @@
 """A revoked device: cut at once with the bus, in seconds without it, and nothing committed later reaches it."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -121,3 +122,19 @@ async def test_control_a_watch_that_ignores_revocations_delivers(live: Live, mon
     monkeypatch.setattr(Watch, "_take", take)
     monkeypatch.setattr(Filler, "judge", lambda *_: None)
     assert await heard_after(live, monkeypatch) != []
+
+
+async def test_a_long_poll_of_a_revoked_device_gets_nothing_that_came_after(live: Live) -> None:
+    person = await live.person()
+    device, other = await person.device("poller"), await person.device("other")
+    assistant = await live.assistant(person)
+    head = (await live.get("/v1/me", device.token)).json()["feed"]["cursor"]
+    poll = asyncio.create_task(live.get(f"/v1/changes?cursor={head}&wait=20", device.token))
+    await eventually(lambda: bool(live.starling.hub.watch.feed(person.feed_id).waiters), what="the poll")
+    revoked = await live.http.delete(f"/v1/devices/{device.id}", headers=device.headers)
+    assert revoked.status_code == 204
+    await assistant.save(title="after")
+    answer = await poll
+    assert answer.status_code == 401
+    assert "after" not in answer.text
+    assert (await live.get("/v1/changes", other.token)).json()["items"][0]["title"] == "after"

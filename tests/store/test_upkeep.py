@@ -139,3 +139,26 @@ async def test_who_finds_another_at_it_leaves_it_alone(keeper: Upkeep, database:
         assert await keeper.run_once() is None
         await connection.execute(upkeep._UNLOCK)
     assert await keeper.run_once() == {"expired": 0, "pruned": 0, "forgotten": 0}
+
+
+async def test_a_feed_that_cannot_be_worked_on_holds_up_no_other(
+    keeper: Upkeep, committer: Committer, database: Database, feed_id: UUID, sql: Sql
+) -> None:
+    broken = (await Person.make(database)).feed_id
+    for each in (broken, feed_id):
+        await committer.submit(put(each, expires_at=PAST))
+    await buried(committer, feed_id, sql, 2 * DAY)
+    await sql("update items set expires_at = '-infinity' where feed_id = :feed", feed=broken)
+    await sql("update feeds set expires_next = '-infinity' where id = :feed", feed=broken)
+    done = await keeper.run_once()
+    assert done is not None
+    assert (done["expired"], done["pruned"]) == (1, 1)
+
+
+async def test_large_work_is_done_in_short_transactions(
+    keeper: Upkeep, committer: Committer, feed_id: UUID, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "ROWS_AT_ONCE", 2)
+    await buried(committer, feed_id, sql, *[2 * DAY] * 5)
+    assert await keeper.prune() == 5
+    assert [tuple(row) for row in await sql("select floor, deleted_first from feeds")] == [(10, None)]
