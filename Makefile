@@ -13,7 +13,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run demo test check lock
+.PHONY: help setup run demo test bench check lock
 
 help:  ## list these verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s%s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ demo: $(READY)  ## watch a change reach every device
 
 test: $(READY) $(ORACLES)  ## run the tests; PYTEST_ARGS are yours
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: $(READY)  ## measure, next to references in the same run
+	$(BIN)/python -m bench
 
 check: $(READY)  ## formatting, lint, types, layers, dependencies
 	$(BIN)/ruff format --check .
