@@ -1,8 +1,17 @@
 """What tests run against: real people in a real database, a real server, and clients that write down what they saw.
 
-people     a person with devices, tokens and a connection of their own
-listener   a device's stream: raw sockets, our decoder, a log of every event
-live       a server in this process
-process    a server as a process of its own, to be killed
-waiting    deadlines on conditions
+Everywhere      people     a person with devices and tokens      listener   a device's stream and a log of its events
+                live       a server in this process              process    a server as a process of its own
+                waiting    deadlines on conditions               problems   what an error looks like
+                raw        requests as bytes                     offline    what a device did while offline
+                afresh     a fresh read of the state
+The hub         room       a hub whose devices only write down
+Faults          journal    what clients asked and were told      checker    names what went wrong in it
+                survivors  clients that outlive kills            trial      servers, clients and the verdict
+                build      servers, also broken ones             killing    processes and their children
+                proxy      loses connections around COMMIT       outage     a database that is away
+                halfopen   a device behind a cable to pull
+Broken servers  hasty      says 201 before it commits            speechless dies between commit and telling
+A random walk   world      all that can happen to a feed         seat       a device of it
+                judge      the verdict on it                     oracle     what the database says
 """
