@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from app.local import Postgres, sockets
 from app.store.database import Database
 from app.store.schema import migrate
 from app.store.tables import metadata
+from tests.harness.directories import open_directory
 from tests.harness.live import Live, serving
 from tests.harness.people import Person
 
@@ -26,13 +26,6 @@ def pytest_configure() -> None:
     """Tests see no configuration but their own."""
     for name in [name for name in os.environ if name.startswith("STARLING_") and name != "STARLING_TEST_POSTGRES"]:
         del os.environ[name]
-
-
-def open_directory() -> Path:
-    """Not below pytest's own directory, which is closed to the account that Postgres runs as."""
-    directory = Path(tempfile.mkdtemp(prefix="starling-test-"))
-    directory.chmod(0o755)
-    return directory
 
 
 @pytest.fixture(scope="session")

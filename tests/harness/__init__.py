@@ -4,7 +4,7 @@ Everywhere      people     a person with devices and tokens      listener   a de
                 live       a server in this process              process    a server as a process of its own
                 waiting    deadlines on conditions               problems   what an error looks like
                 raw        requests as bytes                     offline    what a device did while offline
-                afresh     a fresh read of the state
+                afresh     a fresh read of the state             directories for clusters
 The hub         room       a hub whose devices only write down
 Faults          journal    what clients asked and were told      checker    names what went wrong in it
                 survivors  clients that outlive kills            trial      servers, clients and the verdict

@@ -1,44 +1,22 @@
 """Postgres clusters of a test's own, on the wheel's version or, with STARLING_TEST_POSTGRES, on another one."""
 
 import asyncio
-import os
 import shutil
 import subprocess
-import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from app.local import Postgres, sockets
+from app.local import Postgres
+from tests.harness.directories import open_directory
 
 Eventually = Callable[[Callable[[], Awaitable[bool] | bool], float], Awaitable[float]]
 Query = Callable[[Postgres, str], Awaitable[object]]
 Supervised = Callable[[Postgres], AbstractAsyncContextManager[None]]
-
-
-def reachable() -> Path:
-    """Not below pytest's own directory, which is closed to the account that Postgres runs as."""
-    directory = Path(tempfile.mkdtemp(prefix="starling-test-"))
-    directory.chmod(0o755)
-    return directory
-
-
-@pytest.fixture(scope="session")
-def binaries() -> Path | None:
-    chosen = os.environ.get("STARLING_TEST_POSTGRES")
-    return Path(chosen) if chosen else None
-
-
-@pytest.fixture
-def data_dir() -> Iterator[Path]:
-    parent = reachable()
-    yield parent / "data"
-    shutil.rmtree(sockets.socket_directory(parent / "data"), ignore_errors=True)
-    shutil.rmtree(parent)
 
 
 @pytest.fixture
@@ -58,7 +36,7 @@ async def make(data_dir: Path, binaries: Path | None) -> AsyncIterator[Callable[
 @pytest.fixture(scope="session")
 async def template(binaries: Path | None) -> AsyncIterator[Path]:
     """A cluster to copy: faster than making one for each test."""
-    parent = reachable()
+    parent = open_directory()
     one = Postgres(parent, settings={"fsync": "off"}, binaries=binaries)
     await one.start()
     await one.stop()
