@@ -21,8 +21,16 @@ STATEMENT_TIMEOUT_MS = 20_000
 COMMAND_TIMEOUT_S = 25
 """For a server that does not even say that a statement took too long."""
 _DURABLE = {"fsync": ("on",), "full_page_writes": ("on",), "synchronous_commit": ("on", "remote_write", "remote_apply")}
-DATABASE_ERRORS = (SQLAlchemyError, OSError, asyncpg.InterfaceError, asyncpg.PostgresError)
+DATABASE_ERRORS = (
+    SQLAlchemyError,
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresError,
+)
 """Whatever a query may raise, through SQLAlchemy or through the driver; time-outs are `OSError`s."""
+_GONE = (PoolTimeout, OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""No connection to be had, or one that is lost: a server's farewell puts the driver out of step before it closes."""
 _DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 _SET_FEEDS = text(f"select set_config('{FEEDS_SETTING}', :feeds, true)")
 
@@ -46,7 +54,7 @@ def is_passing(error: BaseException) -> bool:
     """Whether the database is away or overloaded, so that the same request may succeed later."""
     if isinstance(error, ValueError):
         return False
-    if isinstance(error, (PoolTimeout, OSError, asyncpg.InterfaceError)):
+    if isinstance(error, _GONE):
         return True
     state = sqlstate(error)
     if state is not None:

@@ -1,7 +1,7 @@
 """What a connection may see, what its failures mean, and which database is safe to use."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -188,6 +188,35 @@ async def test_a_connection_that_was_ended_is_unavailable_and_then_replaced(data
     await sql("select pg_terminate_backend(:pid, 5000)", pid=pid)
     with pytest.raises(Unavailable):
         await database.ping()
+    await database.ping()
+    await database.close()
+
+
+def _farewell() -> bytes:
+    said = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection\0\0"
+    return b"E" + (len(said) + 4).to_bytes(4, "big") + said
+
+
+async def _through_the_driver(database: Database) -> None:
+    async with database.driver() as connection:
+        connection._protocol.data_received(_farewell())  # type: ignore[attr-defined]
+        await connection.execute("BEGIN;")
+
+
+async def _through_sqlalchemy(database: Database) -> None:
+    async with database.transaction() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        driver._protocol.data_received(_farewell())  # type: ignore[union-attr]
+        await connection.execute(text("select 1"))
+
+
+@pytest.mark.parametrize("query", [_through_the_driver, _through_sqlalchemy])
+async def test_a_connection_that_was_told_goodbye_is_unavailable_and_then_replaced(
+    database_url: str, query: Callable[[Database], Awaitable[None]]
+) -> None:
+    database = Database(database_url, pool_size=1)
+    with pytest.raises(Unavailable):
+        await query(database)
     await database.ping()
     await database.close()
 
