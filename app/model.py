@@ -92,13 +92,18 @@ class Principal(msgspec.Struct, frozen=True):
     """When its token ends, on this process's monotonic clock, so that no other clock matters."""
 
 
-class Device(msgspec.Struct, frozen=True):
-    """A named, revocable subscriber."""
+class Receiver(msgspec.Struct, frozen=True):
+    """A device as receipts see it."""
 
     id: UUID
     name: str
     kind: str
     acked_seq: int
+
+
+class Device(Receiver, frozen=True):
+    """A named, revocable subscriber."""
+
     last_seen: datetime | None
     created_at: datetime
 

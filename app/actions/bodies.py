@@ -139,8 +139,9 @@ class Writable(Body):
 
     def values(self) -> dict[str, Any]:
         """The fields that were sent, as they are stored."""
-        sent = {name: getattr(self, name) for name in WRITABLE_FIELDS if name in self.model_fields_set}
-        return {name: _CLEARED.get(name) if value is None else value for name, value in sent.items()}
+        sent, said = self.model_fields_set, self.__dict__
+        values = {name: said[name] for name in WRITABLE_FIELDS if name in sent}
+        return {name: _CLEARED.get(name) if value is None else value for name, value in values.items()}
 
 
 class Put(Writable):

@@ -1,7 +1,7 @@
 """Receipts: which devices have an item, which are getting it, which will."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +9,7 @@ import msgspec
 
 from app.bus.presence import Presence
 from app.errors import OutcomeUnknown, Unavailable
-from app.model import Acked, Device, Message
+from app.model import Acked, Message, Receiver
 from app.store.devices import Devices
 from app.store.fold import Outcome
 
@@ -67,7 +67,9 @@ class Receipts:
     async def _now(self, feed_id: UUID, seq: int, audience: Collection[UUID] | None) -> Delivery:
         return self._sort(feed_id, await self._devices.of(feed_id), seq, audience)
 
-    def _sort(self, feed_id: UUID, devices: list[Device], seq: int, audience: Collection[UUID] | None) -> Delivery:
+    def _sort(
+        self, feed_id: UUID, devices: Sequence[Receiver], seq: int, audience: Collection[UUID] | None
+    ) -> Delivery:
         present = self._presence.live(feed_id)
         delivery = Delivery([], [], [])
         for device in devices:
@@ -104,5 +106,5 @@ class Receipts:
                             woken.set_result(None)
 
 
-def _described(device: Device) -> dict[str, Any]:
+def _described(device: Receiver) -> dict[str, Any]:
     return {"device_id": device.id, "name": device.name, "kind": device.kind}

@@ -13,6 +13,7 @@ from app.store.fold import Replay
 REQUEST_LIFE = timedelta(hours=24)
 EQUAL_LIFE = timedelta(minutes=10)
 CHANGE_LIFE = timedelta(days=30)
+_canonical = msgspec.json.Encoder(order="deterministic")
 _NOT_CONTENT = {"request_id", "wait_for_delivery"}
 
 
@@ -34,8 +35,8 @@ def of_change(principal: Principal, change_id: UUID) -> Replay:
 
 def canonical(body: Body) -> bytes:
     """What a body says, whatever order it says it in."""
-    said = {name: getattr(body, name) for name in body.model_fields_set - _NOT_CONTENT}
-    return msgspec.json.encode(said, order="deterministic")
+    said = body.__dict__
+    return _canonical.encode({name: said[name] for name in body.model_fields_set if name not in _NOT_CONTENT})
 
 
 def _key(scope: str, principal: Principal, name: str, content: bytes = b"") -> bytes:

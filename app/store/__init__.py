@@ -2,6 +2,7 @@
 
 commit       group commit: the one way items change
 batch        the working set of a commit        fold        what one change does to one item (pure)
+births       new items, in one round trip
 statements   the SQL of a commit                feed        heads and pages of a feed
 items        reading and searching items        devices     devices, acknowledgements, revocation
 grants       people, clients, tokens, tickets   upkeep      expiry and pruning

@@ -15,10 +15,11 @@ from app import telemetry
 from app.errors import InvalidField, OutcomeUnknown, StarlingError, Unavailable
 from app.model import Changed
 from app.store.batch import Batch
+from app.store.births import Births
 from app.store.database import DATABASE_ERRORS, Database, is_data_error, sqlstate
 from app.store.fold import Change, Outcome
-from app.store.statements import ITEMS, LOCK, REPLAYS, WRITE
-from app.store.uncertain import require_committed
+from app.store.statements import BEAR, ITEMS, LOCK, REPLAYS, WRITE
+from app.store.uncertain import require_born, require_committed
 
 MAX_BATCH = 512
 MAX_BATCH_BYTES = 4 * 1024 * 1024
@@ -36,13 +37,19 @@ class _CommitUncertain(Exception):
     """The connection was lost after the commit had been sent."""
 
 
+def _is_lost(error: Exception) -> bool:
+    """Whether the connection went before the statement was answered."""
+    return (sqlstate(error) or "08").startswith(("08", "57P"))
+
+
 class Committer:
     """Takes changes from many callers and commits them in arrival order. Run `run()` as one task of the process."""
 
     def __init__(self, database: Database, publish: Callable[[Sequence[Changed]], None]) -> None:
         self._database = database
         self._publish = publish
-        self._groups: deque[_Group] = deque()
+        self._births: deque[_Group] = deque()
+        self._others: deque[_Group] = deque()
         self._waiting = self._waiting_bytes = 0
         self._wake = asyncio.Event()
 
@@ -60,7 +67,8 @@ class Committer:
             raise Unavailable("Too many writes are waiting; nothing was changed.", retry_after=2)
         futures: list[asyncio.Future[Outcome]] = [asyncio.get_running_loop().create_future() for _ in changes]
         if changes:
-            self._groups.append(list(zip(changes, futures, strict=True)))
+            queue = self._births if all(change.fresh for change in changes) else self._others
+            queue.append(list(zip(changes, futures, strict=True)))
             self._waiting += len(changes)
             self._waiting_bytes += weight
             self._wake.set()
@@ -72,30 +80,25 @@ class Committer:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                while self._groups:
-                    await self._gather()
-                    await self._settle(self._take())
+                while self._waiting:
+                    for queue in (self._births, self._others):
+                        if queue:
+                            await self._settle(self._take(queue))
         finally:
             self._refuse_waiting(Unavailable("The server is stopping; nothing was changed."))
 
     def _refuse_waiting(self, error: Unavailable) -> None:
-        while self._groups:
-            _fail(self._groups.popleft(), error)
+        for queue in (self._births, self._others):
+            while queue:
+                _fail(queue.popleft(), error)
         self._waiting = self._waiting_bytes = 0
 
-    async def _gather(self) -> None:
-        """Lets the callers that are just about to submit do so: else the first of many would be committed alone."""
-        before = 0
-        while before < self._waiting < MAX_BATCH:
-            before = self._waiting
-            await asyncio.sleep(0)
-
-    def _take(self) -> list[_Waiting]:
+    def _take(self, queue: deque[_Group]) -> list[_Waiting]:
         """As many of the waiting groups as make a batch, but one whole one at least."""
-        batch = self._groups.popleft()
+        batch = queue.popleft()
         weight = sum(change.weight for change, _ in batch)
-        while self._groups and weight < MAX_BATCH_BYTES and len(batch) + len(self._groups[0]) <= MAX_BATCH:
-            group = self._groups.popleft()
+        while queue and weight < MAX_BATCH_BYTES and len(batch) + len(queue[0]) <= MAX_BATCH:
+            group = queue.popleft()
             batch += group
             weight += sum(change.weight for change, _ in group)
         self._waiting -= len(batch)
@@ -130,25 +133,61 @@ class Committer:
 
     async def _commit(self, changes: Sequence[Change]) -> list[Outcome]:
         started = time.monotonic()
-        while True:
-            batch = Batch(changes)
-            try:
-                async with self._database.driver() as connection:
-                    await self._write(connection, batch)
-                break
-            except _CommitUncertain:
-                await require_committed(self._database, batch)
-                break
-            except Unavailable as error:  # nothing was sent to be committed: a restarting database is back in a moment
-                if time.monotonic() - started > PATIENCE_S:
-                    self._refuse_waiting(error)  # they would only wait for the same
-                    raise
-                await asyncio.sleep(RETRY_S)
+        while (batch := await self._try(changes, started)) is None:
+            pass
         telemetry.commit_seconds.observe(time.monotonic() - started)
         telemetry.changes.inc(len(batch.messages))
         if batch.messages:
             self._announce(batch)
         return batch.outcomes
+
+    async def _try(self, changes: Sequence[Change], started: float) -> Births | Batch | None:
+        """None, after a pause: nothing was committed, but a database that restarts is back in a moment."""
+        try:
+            return await self._bear(changes) or await self._change(changes)
+        except OutcomeUnknown:
+            raise
+        except Unavailable as error:
+            if time.monotonic() - started > PATIENCE_S:
+                self._refuse_waiting(error)  # they would only wait for the same
+                raise
+            await asyncio.sleep(RETRY_S)
+            return None
+
+    async def _bear(self, changes: Sequence[Change]) -> Births | None:
+        """Commits new items in one round trip; None when they, or one of them, take a closer look."""
+        if not all(change.fresh for change in changes):
+            return None
+        births = Births(changes)
+        if births.is_repetitive:
+            return None
+        try:
+            async with self._database.driver() as connection:
+                is_done = await self._make(connection, births)
+        except _CommitUncertain:
+            await require_born(self._database, births)
+            return births
+        return births if is_done else None
+
+    @staticmethod
+    async def _make(connection: asyncpg.Connection, births: Births) -> bool:
+        columns = births.columns()
+        births.backend = connection.get_server_pid()
+        try:
+            return births.take(await BEAR.fetch(connection, columns))
+        except DATABASE_ERRORS as error:
+            if _is_lost(error):
+                raise _CommitUncertain from error
+            raise
+
+    async def _change(self, changes: Sequence[Change]) -> Batch:
+        batch = Batch(changes)
+        try:
+            async with self._database.driver() as connection:
+                await self._write(connection, batch)
+        except _CommitUncertain:
+            await require_committed(self._database, batch)
+        return batch
 
     async def _write(self, connection: asyncpg.Connection, batch: Batch) -> None:
         await connection.execute("BEGIN;")
@@ -167,13 +206,13 @@ class Committer:
         try:
             told = await connection.execute("COMMIT;")
         except DATABASE_ERRORS as error:
-            if not (sqlstate(error) or "08").startswith(("08", "57")):
-                raise
-            raise _CommitUncertain from error
+            if _is_lost(error):
+                raise _CommitUncertain from error
+            raise
         if told != "COMMIT":  # an aborted transaction ends with ROLLBACK, and no error
             raise Unavailable
 
-    def _announce(self, batch: Batch) -> None:
+    def _announce(self, batch: Births | Batch) -> None:
         try:
             self._publish(batch.messages)
         except (Exception, asyncio.CancelledError):  # the commit stands; readers find it by their own check

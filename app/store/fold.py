@@ -1,15 +1,15 @@
 """What one change does to one item: pure, without I/O, applied in arrival order under the feed's lock."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 import msgspec
 
 from app.errors import Conflict, InvalidField, NotFound, RequestIdReused, StarlingError
-from app.model import Device, Item, Kind, Origin, Tombstone
+from app.model import Item, Kind, Origin, Receiver, Tombstone
 
 CREATED = "created"
 _encoder = msgspec.json.Encoder()
@@ -59,7 +59,7 @@ class Outcome(msgspec.Struct):
     seq: int = 0
     wire: bytes | None = None
     error: StarlingError | None = None
-    devices: list[Device] | None = None
+    devices: Sequence[Receiver] | None = None
     """The feed's devices as of the commit, if it wrote anything."""
 
 
@@ -91,9 +91,14 @@ class Step(msgspec.Struct, frozen=True):
 _ESCAPES = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
 
 
-def encode(value: Item | Tombstone) -> bytes:
-    """One line of JSON in which no reader of event streams sees a line end (U+2028, U+2029 and U+0085 escaped)."""
+def encode(value: msgspec.Struct) -> bytes:
+    """An item, or a part of one, as one line of JSON.
+
+    No reader of event streams sees a line end in it (U+2028, U+2029 and U+0085 are escaped).
+    """
     wire = _encoder.encode(value)
+    if wire.isascii():
+        return wire
     for raw, escaped in _ESCAPES:
         if raw in wire:
             wire = wire.replace(raw, escaped)
@@ -224,12 +229,23 @@ def _rejected(change: Change, error: StarlingError) -> Step:
 
 
 _LONG_RUN = re.compile(r"\S{64}")
+_SHORT = 512
 
 
-def searchable(item: Item) -> str:
+class Searchable(Protocol):
+    """What of an item can be searched."""
+
+    title: str | None
+    text: str | None
+    url: str | None
+    tags: list[str]
+
+
+def searchable(item: Searchable) -> str:
     """The text that `q` searches.
 
-    Postgres's text parser takes quadratic time in some unbroken runs and after "<": runs are broken, "<" is left out.
+    Postgres's text parser takes quadratic time in some unbroken runs and after "<": runs are broken where there can be
+    long ones, "<" is left out.
     """
-    said = "\n".join(part for part in (item.title, item.text, item.url, " ".join(item.tags)) if part)
-    return _LONG_RUN.sub(r"\g<0> ", said.replace("<", " "))
+    said = "\n".join(part for part in (item.title, item.text, item.url, *item.tags) if part).replace("<", " ")
+    return said if len(said) <= _SHORT else _LONG_RUN.sub(r"\g<0> ", said)

@@ -78,6 +78,22 @@ where d.revoked_at is null
 order by d.created_at, d.id
 """)
 
+# What the schema's function does is said there. One row a feed; none when it left everything undone.
+BEAR = _statement("""
+select feed, feed_epoch as epoch, feed_auth as auth, first_seq, moment, receivers
+from commit_new_items(:visible, :feed, :id, :kind, :collection, :status, :audience, :expires_at, :search, :body, :end,
+                      :r_key, :r_fingerprint, :r_life, :r_keeps)
+""")
+
+BORN = text("""
+select i.id, i.seq, i.wire, f.epoch, f.auth
+from unnest(cast(:feeds as uuid[]), cast(:ids as uuid[])) as wanted(feed_id, id)
+join feeds f on f.id = wanted.feed_id
+cross join lateral (select * from items where feed_id = wanted.feed_id and id = wanted.id limit 1) as i
+""")
+
+BACKEND = text("select 1 from pg_stat_activity where pid = :pid")
+
 XACT_STATUS = text("select pg_xact_status(cast(cast(:xid as text) as xid8))")
 
 # An item of the batch that stands there as this batch wrote it proves that the batch was committed.

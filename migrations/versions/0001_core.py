@@ -15,6 +15,80 @@ ROW_SECURED = ("items", "replays", "devices")
 SETTING = "cast(nullif(current_setting('starling.feeds', true), '') as uuid[])"
 VISIBLE = f"feed_id = any(cast((select {SETTING}) as uuid[]))"
 
+# New items touch no row but their feed's, so they need one round trip: lock the feeds, number the items, write. A key
+# that is known, or a feed that is gone, takes a closer look: then nothing is written and no row comes back.
+COMMIT_NEW_ITEMS = """
+create function commit_new_items(
+    visible text, feeds_of uuid[], ids uuid[], kinds text[], collections text[], statuses text[], audiences text[],
+    expiries timestamptz[], searches text[], bodies bytea[], ends bytea[],
+    keys bytea[], fingerprints bytea[], lives interval[], keeps boolean[]
+) returns table (
+    feed uuid, feed_epoch text, feed_auth bigint, first_seq bigint, moment text, receivers text
+) language plpgsql as $function$
+#variable_conflict use_column
+declare
+    locked uuid[];
+    heads bigint[];
+    stamp text := replace(to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z');
+begin
+    perform set_config('starling.feeds', visible, true);
+    select array_agg(id), array_agg(head) into locked, heads
+    from (select id, head from feeds where id = any(cast(visible as uuid[])) order by id for update) as rows;
+    if cardinality(locked) is distinct from cardinality(cast(visible as uuid[])) then
+        return;
+    end if;
+    if exists (
+        select from unnest(feeds_of, keys) as wanted(feed_id, key)
+        cross join lateral (
+            select 1 from replays where feed_id = wanted.feed_id and key = wanted.key limit 1
+        ) as known
+    ) then
+        return;
+    end if;
+    return query
+    with numbered as (
+        select sent.*, start.head + row_number() over (partition by sent.feed_id order by place) as seq
+        from unnest(feeds_of, ids, kinds, collections, statuses, audiences, expiries, searches, bodies, ends,
+                    keys, fingerprints, lives, keeps) with ordinality
+            as sent(feed_id, id, kind, collection, status, audience, expires_at, search, body, rest,
+                    key, fingerprint, life, keep, place)
+        join unnest(locked, heads) as start(feed_id, head) on start.feed_id = sent.feed_id
+    ), new as materialized (
+        select *, convert_to('{"id":"' || id || '","seq":' || seq || ',', 'UTF8') || body
+            || convert_to(',"created_at":"' || stamp || '","updated_at":"' || stamp || '",', 'UTF8') || rest || '}'
+            as wire
+        from numbered
+    ), written as (
+        insert into items (feed_id, id, seq, kind, collection, status, audience, expires_at, field_seqs, search, wire)
+        select feed_id, id, seq, kind, collection, status, cast(audience as uuid[]), expires_at,
+               jsonb_build_object('created', seq), to_tsvector('simple', search), wire
+        from new order by place
+    ), remembered as (
+        insert into replays (feed_id, key, fingerprint, item_id, seq, wire, expires_at)
+        select feed_id, key, fingerprint, id, seq, case when keep then wire end, now() + life
+        from new where key is not null
+    ), grown as (
+        select feed_id, count(*) as number, min(expires_at) as expires_at, min(now() + life) as forget_at
+        from new group by feed_id
+    ), raised as (
+        update feeds set
+            head = feeds.head + grown.number,
+            expires_next = least(feeds.expires_next, grown.expires_at),
+            replays_next = least(feeds.replays_next, grown.forget_at)
+        from grown where feeds.id = grown.feed_id
+        returning feeds.id, feeds.epoch, feeds.auth, feeds.head - grown.number + 1 as first_seq
+    )
+    select raised.id, raised.epoch, raised.auth, raised.first_seq, stamp, coalesce(known.devices, '[]')
+    from raised left join lateral (
+        select cast(json_agg(named) as text) as devices
+        from (
+            select id, name, kind, case when acked_epoch = raised.epoch then acked_seq else 0 end as acked_seq
+            from devices where feed_id = raised.id and revoked_at is null order by created_at, id
+        ) as named
+    ) as known on true;
+end $function$
+"""
+
 
 def upgrade() -> None:
     op.create_table(
@@ -194,6 +268,7 @@ def upgrade() -> None:
         op.execute(f"alter table {table} enable row level security")
         op.execute(f"alter table {table} force row level security")
         op.execute(f"create policy named_feeds on {table} using ({VISIBLE}) with check ({VISIBLE})")
+    op.execute(COMMIT_NEW_ITEMS)
 
 
 def _let_the_server_in() -> None:
@@ -220,6 +295,7 @@ def _let_the_server_in() -> None:
 
 
 def downgrade() -> None:
+    op.execute("drop function commit_new_items")
     op.execute(
         "alter default privileges in schema public revoke select, insert, update, delete on tables from starling_app"
     )

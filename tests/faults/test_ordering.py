@@ -51,7 +51,7 @@ async def test_sixteen_writers_lose_nothing_and_agree_on_one_order(database_url:
 
     async def write(committer: Committer, name: int) -> None:
         for number in range(EACH):
-            outcome = await committer.submit(put(person.feed_id, title=f"{name}/{number}"))
+            outcome = await committer.submit(put(person.feed_id, title=f"{name}/{number}", fresh=random.random() < 0.5))
             written[outcome.seq] = item_of(outcome)["title"]
 
     read_titles: dict[int, bytes] = {}

@@ -1,4 +1,4 @@
-"""Stands between the server and Postgres, and loses connections at the worst moment: around COMMIT."""
+"""Stands between the server and Postgres, and loses connections at the worst moment: around what commits."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,6 +10,8 @@ from urllib.parse import unquote
 
 SOCKET = ".s.PGSQL.5432"
 _COMMIT = b"COMMIT;\0"
+_BIRTHS = b"commit_new_items"
+_SYNC = b"S\0\0\0\4"
 _READY = b"Z"
 
 Mode = Literal["pass", "before", "after", "hold", "hang"]
@@ -21,7 +23,7 @@ async def _nothing() -> None:
 
 @dataclass
 class Proxy:
-    """What happens to the next COMMIT, once; then all passes again.
+    """What happens to the next COMMIT, or statement that makes new items, once; then all passes again.
 
     before   both sides are cut, the server never sees it       after   the server carries it out, its answer is lost
     hold     it waits for `release`, and then passes            hang    our side is cut, the server waits for `release`
@@ -32,7 +34,7 @@ class Proxy:
     mode: Mode = "pass"
     release: asyncio.Event = field(default_factory=asyncio.Event)
     met: asyncio.Event = field(default_factory=asyncio.Event)
-    """A COMMIT met the mode."""
+    """It met the mode."""
     on_lost: Callable[[], Awaitable[None]] = _nothing
     """Runs between the server's commit and the loss of its answer."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -63,10 +65,16 @@ class Proxy:
         back: asyncio.Task[None],
     ) -> None:
         server_writer.write(await _startup(reader))
+        committing = b""  # the prepared statement's name
         while True:
             message = await _message(reader)
+            if message[:1] == b"P" and _BIRTHS in message:
+                committing = message[5:].partition(b"\0")[0]
+            is_birth = message[:1] == b"B" and message[5:].split(b"\0")[1] == committing != b""
+            while is_birth and message[-5:] != _SYNC:
+                message += await _message(reader)
             mode = self.mode
-            if mode == "pass" or message[5:] != _COMMIT:
+            if mode == "pass" or not (is_birth or message[5:] == _COMMIT):
                 server_writer.write(message)
                 continue
             self.mode = "pass"

@@ -83,24 +83,26 @@ async def test_a_key_counts_for_its_life(committer: Committer, feed_id: UUID) ->
     assert (await committer.submit(put(feed_id, replay=ended))).status == "applied"
 
 
+@pytest.mark.parametrize("fresh", [False, True])
 async def test_fifty_parallel_requests_with_one_key_are_one_item(
-    database: Database, person: Person, feed_id: UUID, sql: Sql
+    database: Database, person: Person, feed_id: UUID, sql: Sql, fresh: bool
 ) -> None:
     async with AsyncExitStack() as stack:
         committers = [await stack.enter_async_context(committing(database)) for _ in range(5)]
-        changes = [put(feed_id, title="a", replay=named(b"k")) for _ in range(50)]
+        changes = [put(feed_id, title="a", replay=named(b"k"), fresh=fresh) for _ in range(50)]
         outcomes = await asyncio.gather(*(committers[n % 5].submit(change) for n, change in enumerate(changes)))
     assert sorted(outcome.status for outcome in outcomes) == ["applied"] + ["duplicate"] * 49
     assert len({outcome.wire for outcome in outcomes}) == 1
     assert [tuple(row) for row in await sql("select count(*), max(seq) from items")] == [(1, 1)]
 
 
+@pytest.mark.parametrize("fresh", [False, True])
 @pytest.mark.parametrize("values", POISON)
 async def test_a_change_that_cannot_be_stored_fails_alone_among_five_hundred(
-    committer: Committer, published: Published, feed_id: UUID, sql: Sql, values: dict[str, Any]
+    committer: Committer, published: Published, feed_id: UUID, sql: Sql, values: dict[str, Any], fresh: bool
 ) -> None:
-    changes = [put(feed_id, title=str(n)) for n in range(499)]
-    outcomes = await committer.submit_all([*changes[:250], put(feed_id, **values), *changes[250:]])
+    changes = [put(feed_id, title=str(n), fresh=fresh) for n in range(499)]
+    outcomes = await committer.submit_all([*changes[:250], put(feed_id, fresh=fresh, **values), *changes[250:]])
     bad = outcomes.pop(250)
     assert (bad.status, error_of(bad)) == ("rejected", InvalidField)
     assert [outcome.seq for outcome in outcomes] == published.seqs(feed_id) == list(range(1, 500))
@@ -116,8 +118,9 @@ async def test_feeds_share_a_batch_and_not_their_seqs(database: Database, commit
 async def test_committers_with_the_same_feeds_in_any_order_do_not_deadlock(database: Database) -> None:
     feeds = [(await Person.make(database)).feed_id for _ in range(8)]
     async with committing(database) as one, committing(database) as two:
-        for _ in range(10):
-            there, back = [put(feed) for feed in feeds], [put(feed) for feed in reversed(feeds)]
+        for turn in range(20):
+            there = [put(feed, fresh=turn % 2 == 0) for feed in feeds]
+            back = [put(feed, fresh=turn % 4 < 2) for feed in reversed(feeds)]
             for outcomes in await asyncio.gather(one.submit_all(there), two.submit_all(back)):
                 assert {outcome.status for outcome in outcomes} == {"applied"}
 
