@@ -13,9 +13,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.errors import Unavailable, UnsafeDatabase, UnsupportedDatabase
+from app.store import revisions
 from app.store.tables import APP_ROLE, FEEDS_SETTING
 
 OLDEST = 15
+PROGRAM = "starling"
+"""How connections announce themselves, with the newest revision that their code knows: see `app.store.schema`."""
 POOL_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_MS = 20_000
 COMMAND_TIMEOUT_S = 25
@@ -99,7 +102,7 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         settings = {
             "role": APP_ROLE,
-            "application_name": "starling",
+            "application_name": f"{PROGRAM} {revisions.head()}",
             "statement_timeout": str(STATEMENT_TIMEOUT_MS),
             "idle_in_transaction_session_timeout": str(STATEMENT_TIMEOUT_MS),
             "jit": "off",
