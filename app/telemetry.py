@@ -47,8 +47,8 @@ fills = Counter("starling_fills", "Reads of a feed's rows into its tail.")
 check_finds = Counter("starling_check_finds", "Feeds that the periodic check found behind or changed.")
 
 # The bus
-bus_published = Counter("starling_bus_published", "Messages given to the bus.")
-bus_received = Counter("starling_bus_received", "Messages taken from the bus by its listeners.")
+bus_published = Counter("starling_bus_published", "Messages that processes gave to the bus.")
+bus_received = Counter("starling_bus_received", "Messages that processes got from it, their own included.")
 bus_dropped = Counter("starling_bus_dropped", "Bus messages dropped because a listener was too slow.")
 bus_lag = Histogram("starling_bus_lag_seconds", "Age of the oldest message when a listener takes some.", buckets=QUICK)
 bus_queue = Gauge("starling_bus_queue_messages", "Messages that listeners have not taken.", multiprocess_mode="livesum")
@@ -70,6 +70,12 @@ database_failures = Counter("starling_database_failures", "Pieces of work that f
 upkeep_rows = Counter("starling_upkeep_rows", "Rows that the upkeep dealt with.", ["work"])
 loop_lag = Histogram("starling_loop_lag_seconds", "How late the event loop wakes a sleeper.", buckets=QUICK)
 processes = Gauge("starling_processes", "Serving processes.", ["version"], multiprocess_mode="livesum")
+
+# A counter that first appears with its first event hides that event from `rate` and `increase`.
+for _reason in ("drain", "rotate", "expired", "revoked", "stalled", "unflushed"):
+    cuts.labels(_reason)
+for _reason in ("epoch_changed", "cursor_ahead", "cursor_pruned", "cursor_invalid"):
+    resets.labels(_reason)
 
 
 class Output:

@@ -28,6 +28,9 @@ class Measured:
         self._app = app
         self._seconds: dict[tuple[str, str], Histogram] = {}
         self._replies: dict[tuple[str, int], Counter] = {}
+        for name in {*_OF_V1.values(), *_OF_ROOT.values(), "tickets", "other"}:
+            for status in ("500", "503"):  # the first failure, too, is to be a rise
+                telemetry.replies.labels(name, status)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes everything on."""

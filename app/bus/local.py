@@ -20,6 +20,10 @@ class LocalBus:
     def publish(self, messages: Sequence[Message]) -> None:
         """Passes the messages on in order; a listener that is too far behind loses its oldest ones."""
         telemetry.bus_published.inc(len(messages))
+        self._hand_out(messages)
+
+    def _hand_out(self, messages: Sequence[Message]) -> None:
+        telemetry.bus_received.inc(len(messages))
         for listener in self._listeners:
             listener.take(messages)
 
@@ -62,6 +66,5 @@ class _Listener:
         self._wake.clear()
         messages = list(self._waiting)
         self._waiting.clear()
-        telemetry.bus_received.inc(len(messages))
         telemetry.bus_lag.observe(time.monotonic() - self._since)
         return messages

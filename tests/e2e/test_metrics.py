@@ -61,7 +61,7 @@ async def test_what_was_written_and_delivered(server: ServerProcess, metrics: Me
         assert 0 < await metrics.value("starling_delivery_seconds_sum") < 60
         assert await metrics.value("starling_join_seconds_count") == 2
         assert await metrics.value("starling_bus_published_total") == 3
-        assert await metrics.value("starling_bus_received_total") == 9  # by its three listeners
+        assert await metrics.value("starling_bus_received_total") == 3
         assert await metrics.value("starling_replies_total", route="actions", status="201") == 3
         assert await metrics.value("starling_request_seconds_count", route="actions", method="POST") == 3
         assert await metrics.value("starling_processes", version=version("starling")) == 1
