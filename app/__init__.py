@@ -6,5 +6,5 @@ auth       tokens and who holds them        hub        the read path: streams, a
 store      Postgres                         bus        hints between those who write and those who deliver
 local      the embedded Postgres            telemetry  logs and metric names
 settings   all configuration                errors     every error
-model      the vocabulary
+gauges     how things stand         model      the vocabulary
 """

@@ -28,6 +28,7 @@ from app.auth.tokens import Tokens
 from app.bus.local import LocalBus
 from app.bus.presence import Presence
 from app.errors import Unavailable
+from app.gauges import Gauges
 from app.hub.hub import Caps, Hub
 from app.settings import MAX_BODY_BYTES, Settings
 from app.store.commit import Committer
@@ -92,6 +93,7 @@ class Starling:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Runs the committer, the hub and the upkeep while the body runs."""
+        pools = {"read": self.database, "write": self.writing}
         async with asyncio.TaskGroup() as tasks:
             work = [
                 tasks.create_task(each)
@@ -101,6 +103,7 @@ class Starling:
                     self.tokens.hear(self.bus.listen()),
                     self.receipts.hear(self.bus.listen()),
                     self._keep_up(),
+                    Gauges(self.hub, self.committer, self.bus, pools).run(),
                 )
             ]
             try:

@@ -198,6 +198,8 @@ class Changed(msgspec.Struct, frozen=True, tag="changed"):
     item_id: UUID
     audience: frozenset[UUID] | None
     wire: bytes | None
+    at: float = inf
+    """Just before its commit, in seconds since 1970, by the clock of the process that made it; inf if unknown."""
 
 
 class Revoked(msgspec.Struct, frozen=True, tag="revoked"):

@@ -4,4 +4,5 @@ actions    the custom GPT's operations         items, changes, devices, me   the
 stream     GET /v1/stream, tickets             health                        is it alive, is it ready
 requests   bodies, principals, conversations   problems                      every error, rendered once
 cors       who may call from a browser         services                      what the handlers are given
+measured   counts and times every reply
 """

@@ -1,6 +1,7 @@
 """The bus within one process."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
@@ -18,8 +19,18 @@ class LocalBus:
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Passes the messages on in order; a listener that is too far behind loses its oldest ones."""
+        telemetry.bus_published.inc(len(messages))
+        self._hand_out(messages)
+
+    def _hand_out(self, messages: Sequence[Message]) -> None:
+        telemetry.bus_received.inc(len(messages))
         for listener in self._listeners:
             listener.take(messages)
+
+    @property
+    def waiting(self) -> int:
+        """Messages that listeners have not taken."""
+        return sum(len(listener) for listener in self._listeners)
 
     async def listen(self) -> AsyncIterator[list[Message]]:
         """Messages published from the first step of the iteration on, in order, as many at a time as are waiting."""
@@ -35,12 +46,18 @@ class LocalBus:
 class _Listener:
     def __init__(self) -> None:
         self._waiting: deque[Message] = deque(maxlen=MAX_WAITING)
+        self._since = 0.0
         self._wake = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
 
     def take(self, messages: Sequence[Message]) -> None:
         lost = len(self._waiting) + len(messages) - MAX_WAITING
         if lost > 0:
             telemetry.bus_dropped.inc(lost)
+        if not self._waiting:
+            self._since = time.monotonic()
         self._waiting.extend(messages)
         self._wake.set()
 
@@ -49,4 +66,5 @@ class _Listener:
         self._wake.clear()
         messages = list(self._waiting)
         self._waiting.clear()
+        telemetry.bus_lag.observe(time.monotonic() - self._since)
         return messages

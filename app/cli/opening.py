@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from app.local import Postgres
 from app.settings import Settings
 from app.store.database import Database
-from app.store.schema import migrate, require_current
+from app.store.schema import OlderCodeRuns, migrate, require_current
 from app.telemetry import configure_logging
 
 T = TypeVar("T")
@@ -54,7 +54,9 @@ async def opened(read: Settings) -> AsyncIterator[Opened]:
         await postgres.start()
         watch = asyncio.create_task(postgres.supervise())
         try:
-            await migrate(postgres.url)
+            with suppress(OlderCodeRuns):  # it is left to the first start after its end
+                await migrate(postgres.url)
+            await require_current(postgres.url)
             yield Opened(postgres.url, read.data_dir / LANDMARK, postgres)
         finally:
             watch.cancel()

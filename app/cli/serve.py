@@ -29,9 +29,14 @@ def serve(host: str, port: int) -> None:
 
 
 @click.command()
-def migrate() -> None:
-    """Bring the database's schema up to date."""
-    asyncio.run(_migrate(settings(quiet=True)))
+@click.option(
+    "--pre", "part", flag_value="pre", help="What is safe while older processes run: before the first new one."
+)
+@click.option("--post", "part", flag_value="post", help="The rest: after the last older process has ended.")
+def migrate(part: schema.Part | None) -> None:
+    """Bring the database's schema up to date: all of it, or one half of a live upgrade."""
+    done = asyncio.run(_migrate(settings(quiet=True), part or "all"))
+    click.echo(f"Migrated: {', '.join(done)}." if done else "There was nothing to do.")
 
 
 async def _serve(read: Settings, host: str, port: int) -> None:
@@ -51,15 +56,14 @@ async def _serve(read: Settings, host: str, port: int) -> None:
     log.info("starling.stopped")
 
 
-async def _migrate(read: Settings) -> None:
+async def _migrate(read: Settings, part: schema.Part) -> list[str]:
     if read.database_url is not None:
-        await schema.migrate(read.database_url)
-        return
+        return await schema.migrate(read.database_url, part)
     read.data_dir.mkdir(parents=True, exist_ok=True)
     postgres = Postgres(read.data_dir)
     try:
         await postgres.start()
-        await schema.migrate(postgres.url)
+        return await schema.migrate(postgres.url, part)
     finally:
         await postgres.stop()
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from app.api.cors import Cors
+from app.api.measured import Measured
 from app.errors import StarlingError
 from app.hub.transport import DetachingProtocol
 from app.main import Starling, web_app
@@ -55,7 +56,7 @@ class Server(uvicorn.Server):
         proxies = list(starling.settings.trusted_proxies)
         super().__init__(
             uvicorn.Config(
-                Cors(web_app(starling)),
+                Measured(Cors(web_app(starling))),
                 http=DetachingProtocol,
                 ws="none",
                 lifespan="on",

@@ -151,7 +151,7 @@ def ring(feed: Feed[Stream], entry: Entry) -> None:
         if entry.audience is None or stream.device_id in entry.audience:
             stream.transport.write(frame)  # type: ignore[union-attr]
             written += 1
-    telemetry.frames.inc(written)
+    telemetry.output.add(written, written * len(frame))
 
 
 def reset(stream: Stream, head: Head, reason: str) -> None:

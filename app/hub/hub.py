@@ -1,6 +1,7 @@
 """The hub's desk: admits streams, greets them, and hears from them what becomes of them."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 from uuid import UUID
@@ -90,7 +91,6 @@ class Hub:
             raise TooManyStreams("Your devices have too many open streams.", limit=self._caps.per_user, retryable=True)
         stream = Stream(self, feed, principal, principal.device_id, sent_cursor)
         feed.streams.add(stream)
-        telemetry.streams.inc()
         return stream
 
     def release(self, stream: Stream) -> None:
@@ -103,6 +103,7 @@ class Hub:
 
         Returns when the stream is live, paused or ended.
         """
+        began = time.monotonic()
         self._visits.begin(stream, principal)
         try:
             head = await self._head_for(stream, principal)
@@ -118,6 +119,8 @@ class Hub:
             return
         self._greet(stream, head)
         await self._pump.run(stream)
+        if stream.ready_at < 0:  # `ready` was said
+            telemetry.join_seconds.observe(time.monotonic() - began)
 
     async def _head_for(self, stream: Stream, principal: Principal) -> Head | None:
         """The feed's row, read after the request came; None when feed or stream are gone or the token was revoked."""
@@ -172,7 +175,6 @@ class Hub:
         stream.phase = Phase.ENDED
         feed.live.discard(stream)
         feed.streams.discard(stream)
-        telemetry.streams.dec()
         self.watch.release(feed)
 
     def drain(self) -> None:

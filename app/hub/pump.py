@@ -34,7 +34,6 @@ class Pump:
         if stream.is_pumped:
             return
         stream.is_pumped = True
-        telemetry.streams_behind.inc()
         try:
             while stream.phase is Phase.BEHIND and not stream.is_paused:
                 await self._step(stream, stream.feed)
@@ -43,7 +42,6 @@ class Pump:
             stream.bye("drain")  # rather than leave it mute: it comes back with its cursor
         finally:
             stream.is_pumped = False
-            telemetry.streams_behind.dec()
 
     async def _step(self, stream: Stream, feed: Feed[Stream]) -> None:
         if feed.judging is not None:
@@ -60,6 +58,7 @@ class Pump:
         elif feed.lo <= stream.seq < feed.head and stream.seq >= stream.base:
             frames, stream.seq = feed.slice(stream.seq, stream.device_id)
             stream.write(frames)
+            telemetry.output.add(frames.count(sse.ITEM), len(frames))
             await asyncio.sleep(0)  # others have their turn
         elif stream.seq > feed.head:  # a page was read past what the feed has
             await self._filler.filled(feed, stream.seq)
@@ -93,7 +92,7 @@ class Pump:
             reset(stream, page.head, reason)
             return
         if page.rows:
-            frames = [sse.item(str(cursor.at(row.seq)), row.wire) for row in page.rows]
-            stream.write(sse.chunk(b"".join(frames)))
-            telemetry.frames.inc(len(frames))
+            frames = b"".join([sse.item(str(cursor.at(row.seq)), row.wire) for row in page.rows])
+            stream.write(sse.chunk(frames))
+            telemetry.output.add(len(page.rows), len(frames))
         stream.seq = page.end

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 COMMENT = b": starling\n\n"
+ITEM = b"event: item\n"
+"""How an item event begins, and nothing else: a line of JSON holds no line feed."""
 LAST_CHUNK = b"0\r\n\r\n"
 RETRY_MS = (1500, 4500)
 """Clients reconnect after a time between these, each its own, so that they do not come all at once."""
@@ -27,7 +29,7 @@ def event(name: str, cursor: str, data: object, *, retry: int | None = None) -> 
 
 def item(cursor: str, wire: bytes) -> bytes:
     """An item event around the item's own bytes."""
-    return b"event: item\nid: %b\ndata: %b\n\n" % (cursor.encode(), wire)
+    return b"%bid: %b\ndata: %b\n\n" % (ITEM, cursor.encode(), wire)
 
 
 class Event(msgspec.Struct, frozen=True):

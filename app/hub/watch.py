@@ -1,6 +1,8 @@
 """The feeds that somebody follows here, what the bus says of them, and the check that finds what it did not say."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from math import inf
 from uuid import UUID
 
 import structlog
@@ -23,6 +25,7 @@ class Watch:
         self._filler = filler
         self._on_rewound = on_rewound
         self._feeds: dict[UUID, Feed[Stream]] = {}
+        self._oldest = inf
 
     def feed(self, feed_id: UUID) -> Feed[Stream]:
         """The feed, held from now on if it was not."""
@@ -30,6 +33,10 @@ class Watch:
         if feed is None:
             feed = self._feeds[feed_id] = Feed(feed_id)
         return feed
+
+    def feeds(self) -> Collection[Feed[Stream]]:
+        """All of them."""
+        return self._feeds.values()
 
     def release(self, feed: Feed[Stream]) -> None:
         """Lets go of a feed that nobody follows any more."""
@@ -52,6 +59,9 @@ class Watch:
                     self._hear_one(feed, message)
                 except Exception:  # a lost message costs seconds, a deaf hub everything
                     log.exception("hub.message_failed")
+            if self._oldest < inf:
+                telemetry.delivery_seconds.observe(max(0, time.time() - self._oldest))
+                self._oldest = inf
 
     def _hear_one(self, feed: Feed[Stream], message: Message) -> None:
         if isinstance(message, Changed):
@@ -70,6 +80,7 @@ class Watch:
         elif change.epoch == feed.epoch and change.seq == feed.head + 1 and change.wire and feed.is_settled:
             ring(feed, feed.append(change.seq, change.item_id, change.audience, change.wire))
             feed.wake()
+            self._oldest = min(self._oldest, change.at)
         else:
             self._filler.start(feed, change.seq)
 

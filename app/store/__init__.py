@@ -9,5 +9,5 @@ grants       people, clients, tokens, tickets   upkeep      expiry and pruning
 uncertain    commits whose answer was lost      shared      reads that callers of one moment share
 lineage      epochs: noticing a restore
 database     connections, roles, failures       tables      the schema
-schema       migrations
+schema       migrating                          revisions   migrations in order, and who runs on which (pure)
 """

@@ -1,5 +1,6 @@
 """The working set of one commit: the rows it touches, folded in memory, and the columns it writes."""
 
+import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -105,7 +106,14 @@ class Batch:
             audience = None if step.state.audience is None else frozenset(step.state.audience)
             self.messages.append(
                 Changed(
-                    change.feed_id, head.epoch, head.auth, step.state.seq, change.item_id, audience, step.state.wire
+                    change.feed_id,
+                    head.epoch,
+                    head.auth,
+                    step.state.seq,
+                    change.item_id,
+                    audience,
+                    step.state.wire,
+                    time.time(),
                 )
             )
         if change.replay and step.outcome.status == "applied":

@@ -4,8 +4,10 @@ An item whose id was made for it touches no other row, so nothing has to be read
 `commit_new_items` of the schema is one transaction by itself; what it cannot decide it leaves undone.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from math import inf
 from typing import Any
 from uuid import UUID
 
@@ -88,6 +90,7 @@ class Births:
         self.changes = changes
         self.backend = 0
         """The process id of the connection they were sent on."""
+        self._at = inf
         self._newborns = [Newborn.of(change) for change in changes]
         self.outcomes: list[Outcome] = []
         self.messages: list[Changed] = []
@@ -100,6 +103,7 @@ class Births:
 
     def columns(self) -> dict[str, Any]:
         """For `BEAR`."""
+        self._at = time.time()
         changes, newborns = self.changes, self._newborns
         said = [newborn.said for newborn in newborns]
         replays = [change.replay for change in changes]
@@ -156,4 +160,4 @@ class Births:
     ) -> None:
         audience = None if change.audience is None else frozenset(change.audience)
         self.outcomes.append(Outcome("applied", change.item_id, seq, wire, devices=devices))
-        self.messages.append(Changed(change.feed_id, epoch, auth, seq, change.item_id, audience, wire))
+        self.messages.append(Changed(change.feed_id, epoch, auth, seq, change.item_id, audience, wire, self._at))

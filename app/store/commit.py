@@ -74,6 +74,11 @@ class Committer:
             self._wake.set()
         return futures
 
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """How many changes wait, and their weight in bytes."""
+        return self._waiting, self._waiting_bytes
+
     async def run(self) -> None:
         """Commits until cancelled; what still waits then is refused."""
         try:

@@ -6,16 +6,20 @@ from typing import Any, cast
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import TextClause, text
+from sqlalchemy import QueuePool, TextClause, text
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from app import telemetry
 from app.errors import Unavailable, UnsafeDatabase, UnsupportedDatabase
+from app.store import revisions
 from app.store.tables import APP_ROLE, FEEDS_SETTING
 
 OLDEST = 15
+PROGRAM = "starling"
+"""How connections announce themselves, with the newest revision that their code knows: see `app.store.schema`."""
 POOL_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_MS = 20_000
 COMMAND_TIMEOUT_S = 25
@@ -69,6 +73,7 @@ async def passing_failures() -> AsyncIterator[None]:
         yield
     except DATABASE_ERRORS as error:
         if is_passing(error):
+            telemetry.database_failures.inc()
             raise Unavailable("The database is not available right now; nothing was changed.") from error
         raise
 
@@ -99,7 +104,7 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         settings = {
             "role": APP_ROLE,
-            "application_name": "starling",
+            "application_name": f"{PROGRAM} {revisions.head()}",
             "statement_timeout": str(STATEMENT_TIMEOUT_MS),
             "idle_in_transaction_session_timeout": str(STATEMENT_TIMEOUT_MS),
             "jit": "off",
@@ -132,6 +137,12 @@ class Database:
             except BaseException:
                 await connection.invalidate()
                 raise
+
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many are in use, and how many may be."""
+        pool = cast("QueuePool", self.engine.pool)
+        return pool.checkedout(), pool.size()
 
     async def ping(self) -> None:
         """Raises `Unavailable` unless the database answers."""

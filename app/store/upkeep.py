@@ -7,6 +7,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import TextClause, text
 
+from app import telemetry
 from app.errors import Unavailable
 from app.model import Origin
 from app.store.commit import Committer
@@ -87,7 +88,10 @@ class Upkeep:
                 return None
             await connection.commit()
             try:
-                return {"expired": await self.expire(), "pruned": await self.prune(), "forgotten": await self.forget()}
+                done = {"expired": await self.expire(), "pruned": await self.prune(), "forgotten": await self.forget()}
+                for work, rows in done.items():
+                    telemetry.upkeep_rows.labels(work).inc(rows)
+                return done
             finally:
                 await connection.execute(_UNLOCK)
 

@@ -272,14 +272,17 @@ def upgrade() -> None:
 
 
 def _let_the_server_in() -> None:
-    # Roles belong to the whole cluster, so another database of it may have made this one already.
+    # Roles belong to the whole cluster, so another database of it may have made this one already. From Postgres 16 on,
+    # who makes a role is its member, but may not take it.
     op.execute(
         """
-        do $$ begin
+        do $$
+        declare needed text := case when current_setting('server_version_num') < '160000' then 'member' else 'set' end;
+        begin
             if not exists (select from pg_roles where rolname = 'starling_app') then
                 create role starling_app nologin;
             end if;
-            if not pg_has_role(current_user, 'starling_app', 'member') then
+            if not pg_has_role(current_user, 'starling_app', needed) then
                 execute format('grant starling_app to %I', current_user);
             end if;
         exception when duplicate_object or unique_violation then null;

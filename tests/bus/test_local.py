@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 
 from app.bus import local
 from app.bus.local import LocalBus
@@ -45,11 +46,15 @@ async def test_what_was_published_before_listening_is_not_heard() -> None:
 
 async def test_a_listener_that_is_too_far_behind_loses_its_oldest_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "MAX_WAITING", 3)
+    dropped = REGISTRY.get_sample_value("starling_bus_dropped_total") or 0
     bus = LocalBus()
     first, _ = await begun(bus)
     for seq in range(1, 7):
         bus.publish(acks(seq))
+    assert bus.waiting == 3
     assert await first == acks(4, 5, 6)
+    assert bus.waiting == 0
+    assert REGISTRY.get_sample_value("starling_bus_dropped_total") == dropped + 3
 
 
 async def test_a_listener_that_was_cancelled_is_forgotten() -> None:

@@ -170,6 +170,11 @@ async def test_a_named_database_is_migrated_by_its_own_command_alone(named: Serv
     await engine.dispose()
 
 
+@pytest.mark.parametrize("half", ["--pre", "--post"])
+async def test_each_half_of_a_migration_says_what_it_did(named: ServerProcess, half: str) -> None:
+    assert await starling(named, "migrate", half) == (0, "There was nothing to do.\n", "")
+
+
 @pytest.mark.parametrize("command", [["prune"], ["migrate"], ["serve", "--port", "0"]], ids=" ".join)
 async def test_a_database_that_is_not_there_is_told_in_one_line(named: ServerProcess, command: list[str]) -> None:
     failed(await starling(named, *command, STARLING_DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing"))

@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -159,8 +160,10 @@ async def test_a_full_pool_is_unavailable_for_the_moment(database_url: str, monk
 
 async def test_a_database_that_is_away_is_unavailable(own_dir: Path) -> None:
     database = Database(f"postgresql+asyncpg://starling@/starling?host={own_dir}", pool_size=1)
+    before = REGISTRY.get_sample_value("starling_database_failures_total") or 0
     with pytest.raises(Unavailable):
         await database.ping()
+    assert REGISTRY.get_sample_value("starling_database_failures_total") == before + 1
     await database.close()
 
 

@@ -5,12 +5,15 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.errors import Unavailable
+from app.store.database import Database
+from app.store.revisions import config
 from app.store.schema import migrate, require_current
 from app.store.tables import ROW_SECURED, metadata
 
@@ -35,6 +38,20 @@ async def empty_url(cluster_url: str) -> AsyncIterator[str]:
 
 async def tables(url: str) -> set[str]:
     return {row[0] for row in await run(url, "select tablename from pg_tables where schemaname = 'public'")}
+
+
+async def take_back(url: str) -> None:
+    """Undoes every migration."""
+
+    def undo(connection: Connection) -> None:
+        alembic = config()
+        alembic.attributes["connection"] = connection
+        command.downgrade(alembic, "base")
+
+    engine = create_async_engine(url)
+    async with engine.connect() as connection:
+        await connection.run_sync(undo)
+    await engine.dispose()
 
 
 async def differences(url: str) -> list[Any]:
@@ -70,7 +87,7 @@ async def test_migrations_can_be_repeated_and_taken_back(empty_url: str) -> None
     for _ in range(2):
         await migrate(empty_url)
         await require_current(empty_url)
-    await migrate(empty_url, revision="base", down=True)
+    await take_back(empty_url)
     assert await tables(empty_url) == {"alembic_version"}
     with pytest.raises(Unavailable):
         await require_current(empty_url)
@@ -81,6 +98,22 @@ async def test_migrations_can_be_repeated_and_taken_back(empty_url: str) -> None
 async def test_two_that_migrate_at_once_both_succeed(empty_url: str) -> None:
     await asyncio.gather(*(migrate(empty_url) for _ in range(3)))
     assert await differences(empty_url) == []
+
+
+async def test_an_owner_who_is_no_superuser_and_made_the_role_can_serve(empty_url: str) -> None:
+    await run(empty_url, "create role landlord login")
+    is_old = (await run(empty_url, "show server_version_num"))[0][0] < "160000"
+    options = "admin option" if is_old else "admin true, inherit true, set false"
+    await run(empty_url, f"grant starling_app to landlord with {options}")
+    await run(empty_url, "alter database empty owner to landlord")
+    url = empty_url.replace("//starling@", "//landlord@")
+    await migrate(url)
+    database = Database(url)
+    await database.ping()
+    await database.close()
+    await run(empty_url, "drop owned by landlord cascade")
+    await run(empty_url, "alter database empty owner to starling")
+    await run(empty_url, "drop role landlord")
 
 
 async def test_a_database_without_tables_is_not_served(empty_url: str) -> None:

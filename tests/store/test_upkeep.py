@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 
 from app.store import upkeep
 from app.store.commit import Committer
@@ -22,6 +23,11 @@ DAY = timedelta(days=1)
 @pytest.fixture
 def keeper(database: Database, committer: Committer) -> Upkeep:
     return Upkeep(database, committer, tombstone_age=DAY)
+
+
+def told(work: str) -> float:
+    """What the metrics say of it."""
+    return REGISTRY.get_sample_value("starling_upkeep_rows_total", {"work": work}) or 0
 
 
 async def buried(committer: Committer, feed_id: UUID, sql: Sql, *ages: timedelta) -> None:
@@ -150,9 +156,11 @@ async def test_a_feed_that_cannot_be_worked_on_holds_up_no_other(
     await buried(committer, feed_id, sql, 2 * DAY)
     await sql("update items set expires_at = '-infinity' where feed_id = :feed", feed=broken)
     await sql("update feeds set expires_next = '-infinity' where id = :feed", feed=broken)
+    before = told("expired"), told("pruned")
     done = await keeper.run_once()
     assert done is not None
     assert (done["expired"], done["pruned"]) == (1, 1)
+    assert (told("expired"), told("pruned")) == (before[0] + 1, before[1] + 1)
 
 
 async def test_large_work_is_done_in_short_transactions(
