@@ -1,0 +1,120 @@
+"""What publishing costs in a large feed, and in a database of many feeds, against the small case."""
+
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from bench import accounts, database, server
+from bench.accounts import Account
+from bench.probe import Probe
+from bench.results import Result
+
+SMALL, LARGE = 10, 100_000
+CHUNK = 10_000
+DEVICES = 3
+ITEM_BYTES = 200
+SAVES = 100
+"""In a round."""
+ROUNDS = 8
+TARGET = 1.2
+MILLISECONDS = 1000
+
+
+@dataclass
+class _Case:
+    """A feed whose items are published one after the other, each when all its devices have the last one."""
+
+    starling: server.Running
+    probe: Probe
+    cpu_ms: list[float] = field(default_factory=list)
+    times_ms: list[float] = field(default_factory=list)
+    client_share: float = 0.0
+
+    def measure(self) -> None:
+        """One round: CPU of the server and its Postgres for one item, and the median of the deliveries' times."""
+        before = self._cpu_s()
+        played = self.probe.publish(SAVES)
+        self.cpu_ms.append((self._cpu_s() - before) * MILLISECONDS / SAVES)
+        self.times_ms.append(median(played.delivered) * MILLISECONDS)
+        self.client_share = max(self.client_share, played.client_share)
+
+    def _cpu_s(self) -> float:
+        return self.starling.cpu_s() + self.starling.helpers_cpu_s()
+
+
+def run(progress: Callable[[str], None]) -> list[Result]:
+    """10 and 100,000 items in a feed; 10 and 100,000 feeds in the database."""
+    return [*_items(progress), *_feeds(progress)]
+
+
+def _items(progress: Callable[[str], None]) -> list[Result]:
+    name = f"{LARGE:,} items in the feed"
+    with server.data_directory() as directory, server.starling(directory) as starling, ExitStack() as probes:
+        progress(f"growth: adding {name}")
+        people = accounts.create(server.database_url(directory), 2, devices_each=DEVICES)
+        for account, items in zip(people, (SMALL, LARGE), strict=True):
+            database.fill(directory, [account.feed_id], items, ITEM_BYTES)
+        database.sql(directory, "vacuum analyze")
+        small, large = (_case(starling, account, probes) for account in people)
+        return _compare(name, small, large, progress)
+
+
+def _feeds(progress: Callable[[str], None]) -> list[Result]:
+    name = f"{LARGE:,} feeds in the database"
+    with ExitStack() as stack:
+        cases = []
+        for feeds in (SMALL, LARGE):
+            directory = stack.enter_context(server.data_directory())
+            starling = stack.enter_context(server.starling(directory))
+            progress(f"growth: adding {feeds:,} feeds")
+            account = _crowd(directory, feeds)
+            cases.append(_case(starling, account, stack))
+        return _compare(name, cases[0], cases[1], progress)
+
+
+def _crowd(directory: Path, feeds: int) -> Account:
+    """So many users with a device and an item each; one more with three devices."""
+    url = server.database_url(directory)
+    for start in range(0, feeds, CHUNK):
+        others = accounts.create(url, min(CHUNK, feeds - start), devices_each=1)
+        database.fill(directory, [account.feed_id for account in others], 1, ITEM_BYTES)
+    account = accounts.create(url, 1, devices_each=DEVICES)[0]
+    database.fill(directory, [account.feed_id], SMALL, ITEM_BYTES)
+    database.sql(directory, "vacuum analyze")
+    return account
+
+
+def _case(starling: server.Running, account: Account, stack: ExitStack) -> _Case:
+    probe = stack.enter_context(closing(Probe(starling.port, [account], ITEM_BYTES)))
+    probe.publish(SAVES)  # warms up
+    return _Case(starling, probe)
+
+
+def _compare(name: str, small: _Case, large: _Case, progress: Callable[[str], None]) -> list[Result]:
+    for turn in range(ROUNDS):
+        progress(f"growth: {name}, round {turn + 1} of {ROUNDS}")
+        for case in (small, large) if turn % 2 else (large, small):
+            case.measure()
+    share = max(small.client_share, large.client_share)
+    return [
+        _result(f"publishing, {name}: CPU", "ms CPU", small.cpu_ms, large.cpu_ms, None),
+        _result(f"publishing, {name}: time", "ms", small.times_ms, large.times_ms, share),
+    ]
+
+
+def _result(name: str, unit: str, small: list[float], large: list[float], client_share: float | None) -> Result:
+    ratios = [grown / before for before, grown in zip(small, large, strict=True)]
+    return Result(
+        name,
+        unit,
+        measured=median(large),
+        reference=median(small),
+        ratio=median(ratios),
+        target=TARGET,
+        against=f"the same with {SMALL}",
+        note=f"(one durable save and its delivery to {DEVICES} live devices, one after the other)",
+        client_share=client_share,
+        details={"lowest": min(ratios), "highest": max(ratios)},
+    )
