@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[Callable[[str], None]], list[results.Result]]] =
     "storm": storm.run,
     "growth": growth.run,
 }
+PRINTED_WIDTH = 130
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -32,10 +33,12 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 def main(names: tuple[str, ...], document: Path | None, picture: Path | None) -> None:
     """Measure what is named, or everything. Fails only where something did not work, never for a figure."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every server is stopped
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH)
     found: list[results.Result] = []
     failed: dict[str, str] = {}
     for name in names or BENCHMARKS:
+        if not console.is_terminal:
+            console.print(name)
         with console.status(name) as status:
             try:
                 found += BENCHMARKS[name](status.update)

@@ -1,4 +1,4 @@
-"""Users, devices and tokens, many in one transaction."""
+"""Users, devices and tokens, many in one transaction, but not too many: each row is looked for among its feeds."""
 
 import asyncio
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from app.store.database import Database
 from app.store.tables import clients, devices, feeds, tokens, users
 
 CLIENT = "bench"
+TOGETHER = 1000
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ async def _create(database_url: str, number: int, devices_each: int) -> list[Acc
         for _ in range(number)
     ]
     try:
-        await _insert(database, accounts)
+        for start in range(0, number, TOGETHER):
+            await _insert(database, accounts[start : start + TOGETHER])
     finally:
         await database.close()
     return accounts

@@ -12,14 +12,28 @@ from bench.probe import Probe
 from bench.results import Result
 
 SMALL, LARGE = 10, 100_000
-CHUNK = 10_000
 DEVICES = 3
 ITEM_BYTES = 200
-SAVES = 100
+SAVES = 50
 """In a round."""
-ROUNDS = 8
+ROUNDS = 20
 TARGET = 1.2
 MILLISECONDS = 1000
+# Users with a feed, a device, its token and one item each, which nobody reads: what stands there is another's.
+CROWD = (
+    """create temporary table crowd as
+       select gen_random_uuid() as owner, gen_random_uuid() as feed, gen_random_uuid() as device, number
+       from generate_series(1, {feeds}) as number""",
+    "insert into users (id, email) select owner, number || '@crowd.invalid' from crowd",
+    "insert into feeds (id, user_id, epoch, head) select feed, owner, 'crowdbbb', 1 from crowd",
+    "insert into devices (id, feed_id, name, kind) select device, feed, 'device', 'cli' from crowd",
+    """insert into tokens (hash, feed_id, client_id, device_id, scopes)
+       select sha256(device::text::bytea), feed, client.id, device, array['stream']
+       from crowd cross join (select id from clients limit 1) as client""",
+    """insert into items (feed_id, id, seq, kind, collection, status, field_seqs, search, wire)
+       select feed, gen_random_uuid(), 1, kind, collection, status, field_seqs, search, wire
+       from crowd cross join (select * from items limit 1) as one""",
+)
 
 
 @dataclass
@@ -56,7 +70,7 @@ def _items(progress: Callable[[str], None]) -> list[Result]:
         people = accounts.create(server.database_url(directory), 2, devices_each=DEVICES)
         for account, items in zip(people, (SMALL, LARGE), strict=True):
             database.fill(directory, [account.feed_id], items, ITEM_BYTES)
-        database.sql(directory, "vacuum analyze")
+        database.sql(directory, "vacuum analyze", "checkpoint")
         small, large = (_case(starling, account, probes) for account in people)
         return _compare(name, small, large, progress)
 
@@ -64,25 +78,22 @@ def _items(progress: Callable[[str], None]) -> list[Result]:
 def _feeds(progress: Callable[[str], None]) -> list[Result]:
     name = f"{LARGE:,} feeds in the database"
     with ExitStack() as stack:
-        cases = []
+        found = []
         for feeds in (SMALL, LARGE):
             directory = stack.enter_context(server.data_directory())
             starling = stack.enter_context(server.starling(directory))
             progress(f"growth: adding {feeds:,} feeds")
-            account = _crowd(directory, feeds)
-            cases.append(_case(starling, account, stack))
-        return _compare(name, cases[0], cases[1], progress)
+            found.append((starling, _account_among(directory, feeds)))
+        small, large = (_case(starling, account, stack) for starling, account in found)
+        return _compare(name, small, large, progress)
 
 
-def _crowd(directory: Path, feeds: int) -> Account:
-    """So many users with a device and an item each; one more with three devices."""
-    url = server.database_url(directory)
-    for start in range(0, feeds, CHUNK):
-        others = accounts.create(url, min(CHUNK, feeds - start), devices_each=1)
-        database.fill(directory, [account.feed_id for account in others], 1, ITEM_BYTES)
-    account = accounts.create(url, 1, devices_each=DEVICES)[0]
+def _account_among(directory: Path, feeds: int) -> Account:
+    """A user with three devices and some items in a database of so many feeds."""
+    account = accounts.create(server.database_url(directory), 1, devices_each=DEVICES)[0]
     database.fill(directory, [account.feed_id], SMALL, ITEM_BYTES)
-    database.sql(directory, "vacuum analyze")
+    database.sql(directory, *(statement.format(feeds=feeds - 1) for statement in CROWD))
+    database.sql(directory, "vacuum analyze", "checkpoint")
     return account
 
 
