@@ -33,15 +33,15 @@ def run(progress: Callable[[str], None]) -> list[Result]:
         wire_bytes = float(database.sql(directory, "select avg(octet_length(wire)) from items"))
         for turn in range(ROUNDS + 1):  # the first one warms up
             progress(f"catch-up: round {turn} of {ROUNDS}")
-            before = (starling.cpu_s(), starling.helpers_cpu_s(), listening.cpu_s())
+            before, helpers, client = starling.cpu_s(), starling.helpers(), listening.cpu_s()
             caught_up_s = _catch_up(starling, account, listening)
-            after = (starling.cpu_s(), starling.helpers_cpu_s(), listening.cpu_s())
+            spent = (starling.cpu_s() - before, starling.helpers_cpu_s(helpers), listening.cpu_s() - client)
             copied_s = _copy(directory, account)
             if turn:
                 mine.append(MISSED / caught_up_s)
                 its.append(MISSED / copied_s)
-                for part, start, end in zip(cpu, before, after, strict=True):
-                    cpu[part] += end - start
+                for part, cpu_s in zip(cpu, spent, strict=True):
+                    cpu[part] += cpu_s
     return [_result(mine, its, cpu, wire_bytes)]
 
 

@@ -11,14 +11,13 @@ ROW, TOP, BOTTOM = 28, 64, 40
 FULL = 2.0
 """Where a bar is cut off, in targets."""
 STYLE = """
-    svg { --ground: #ffffff; --text: #0f172a; --soft: #475569; --rest: #e2e8f0; --met: #0d9488; --missed: #d97706; }
+    .ground { fill: #ffffff; } .rest { fill: #e2e8f0; } .met { fill: #0d9488; } .missed { fill: #d97706; }
+    text { fill: #0f172a; } .soft { fill: #475569; font-size: 12px; } .mark { stroke: #0f172a; stroke-width: 1.5; }
+    .title { font-size: 15px; font-weight: 600; } .end { text-anchor: end; } .middle { text-anchor: middle; }
     @media (prefers-color-scheme: dark) {
-      svg { --ground: #0d1117; --text: #e6edf3; --soft: #9aa7b4; --rest: #21262d; --met: #2dd4bf; --missed: #fbbf24; }
-    }
-    .ground { fill: var(--ground); } text { fill: var(--text); } .soft { fill: var(--soft); font-size: 12px; }
-    .title { font-size: 15px; font-weight: 600; } .rest { fill: var(--rest); } .met { fill: var(--met); }
-    .missed { fill: var(--missed); } .mark { stroke: var(--text); stroke-width: 1.5; } .end { text-anchor: end; }
-    .middle { text-anchor: middle; }"""
+      .ground { fill: #0d1117; } .rest { fill: #21262d; } .met { fill: #2dd4bf; } .missed { fill: #fbbf24; }
+      text { fill: #e6edf3; } .soft { fill: #9aa7b4; } .mark { stroke: #e6edf3; }
+    }"""
 
 
 def used(result: Result) -> float:

@@ -38,13 +38,13 @@ def _compare(
         for side, (running, path) in sides.items():
             progress(f"{name}: {side}, round {turn} of {ROUNDS}")
             work = _requests(path, who)
-            before, helpers = running.cpu_s(), running.helpers_cpu_s()
+            before, helpers = running.cpu_s(), running.helpers()
             spent = clients.call(running.port, work)
             if turn:
                 rates[side].append(CALLERS * EACH / spent.wall_s)
                 busy[side] += spent.cpu_s / spent.wall_s / ROUNDS
                 cpu[side] += running.cpu_s() - before
-                cpu["postgres"] += running.helpers_cpu_s() - helpers
+                cpu["postgres"] += running.helpers_cpu_s(helpers)
     cpu_ms = {side: spent * MILLISECONDS / (ROUNDS * CALLERS * EACH) for side, spent in cpu.items()}
     return _result(name, rates, cpu_ms, busy)
 

@@ -36,9 +36,13 @@ class Running:
         """CPU seconds of this process so far, user and system."""
         return cpu_s(self.pid)
 
-    def helpers_cpu_s(self) -> float:
-        """CPU seconds of the processes below it: the embedded Postgres."""
-        return sum(cpu_s(pid) for pid in _descendants(self.pid))
+    def helpers(self) -> dict[int, float]:
+        """CPU seconds so far of each process below it: the embedded Postgres."""
+        return {pid: cpu_s(pid) for pid in _descendants(self.pid)}
+
+    def helpers_cpu_s(self, since: Mapping[int, float]) -> float:
+        """CPU seconds of the processes below it since `helpers()` was asked; one that has ended does not count."""
+        return sum(spent - since.get(pid, 0.0) for pid, spent in self.helpers().items())
 
     def rss_bytes(self) -> int:
         """Resident memory."""
