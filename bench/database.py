@@ -85,15 +85,20 @@ def watched(data_dir: Path, query: str) -> Iterator[list[int]]:
             answers += [int(line) for line in said.read().split() if line.isdigit()]
 
 
-def pgbench(data_dir: Path, script: str, seconds: int) -> list[float]:
-    """Seconds that each run of a script took, one after the other on one connection, prepared."""
+def pgbench(data_dir: Path, script: str, seconds: int, rate: float | None = None) -> list[float]:
+    """Seconds that each run of a script took, one after the other on one connection, prepared.
+
+    With a `rate`, so many are due in a second, at random times, and each is counted from when it was begun.
+    """
     with tempfile.TemporaryDirectory(prefix="starling-pgbench-") as made:
         file, log = Path(made, "script.sql"), Path(made, "log")
         file.write_text(script)
         options = ["-n", "-c", "1", "-M", "prepared", "-T", str(seconds), "-l", f"--log-prefix={log}", "-f", str(file)]
+        if rate is not None:
+            options += ["-R", f"{rate:g}"]
         _output([*_program("pgbench", data_dir), *options])
         lines = [line.split() for path in Path(made).glob("log.*") for line in path.read_text().splitlines()]
-        return [int(fields[2]) / MICROSECONDS for fields in lines]
+        return [(int(fields[2]) - int(fields[6] if rate else 0)) / MICROSECONDS for fields in lines]
 
 
 def _program(name: str, data_dir: Path) -> list[str]:

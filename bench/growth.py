@@ -62,9 +62,9 @@ def run(progress: Callable[[str], None]) -> list[Result]:
 
 
 def _items(progress: Callable[[str], None]) -> list[Result]:
-    name = f"{LARGE:,} items in the feed"
+    name = f"in a feed of {LARGE:,} items"
     with server.data_directory() as directory, server.starling(directory) as starling, ExitStack() as probes:
-        progress(f"growth: adding {name}")
+        progress(f"growth: adding {LARGE:,} items")
         people = accounts.create(server.database_url(directory), 2, devices_each=DEVICES)
         for account, items in zip(people, (SMALL, LARGE), strict=True):
             database.fill(directory, [account.feed_id], items, ITEM_BYTES)
@@ -74,7 +74,7 @@ def _items(progress: Callable[[str], None]) -> list[Result]:
 
 
 def _feeds(progress: Callable[[str], None]) -> list[Result]:
-    name = f"{LARGE:,} feeds in the database"
+    name = f"among {LARGE:,} feeds"
     with ExitStack() as stack:
         found = []
         for feeds in (SMALL, LARGE):
@@ -108,8 +108,8 @@ def _compare(name: str, small: _Case, large: _Case, progress: Callable[[str], No
             case.measure()
     share = max(small.client_share, large.client_share)
     return [
-        _result(f"publishing, {name}: CPU", "ms CPU", small.cpu_ms, large.cpu_ms, None),
-        _result(f"publishing, {name}: time", "ms", small.times_ms, large.times_ms, share),
+        _result(f"publishing {name}: CPU", "ms CPU", small.cpu_ms, large.cpu_ms, None),
+        _result(f"publishing {name}: time", "ms", small.times_ms, large.times_ms, share),
     ]
 
 

@@ -29,6 +29,7 @@ def run(progress: Callable[[str], None]) -> list[Result]:
     """100 actions a second by 20 users with 3 devices each."""
     played: list[Played] = []
     commits: list[list[float]] = []
+    paced: list[float] = []
     with server.data_directory() as directory, server.starling(directory) as starling:
         people = accounts.create(server.database_url(directory), USERS + 1, devices_each=3)
         single_row = _single_row(directory, people.pop())
@@ -39,7 +40,18 @@ def run(progress: Callable[[str], None]) -> list[Result]:
                 played.append(probe.play(int(RATE * SECONDS), RATE))
                 progress(f"latency: pgbench, round {turn + 1} of {ROUNDS}")
                 commits.append(database.pgbench(directory, single_row, SECONDS // 2))
-    return [_result(name, share, target, played, commits) for name, (share, target) in TARGETS.items()]
+                paced += database.pgbench(directory, single_row, SECONDS // 2, RATE)
+    return [
+        _result(
+            name,
+            target,
+            [quantile(each.delivered, share) for each in played],
+            [quantile(each, share) for each in commits],
+            quantile(paced, share),
+            played,
+        )
+        for name, (share, target) in TARGETS.items()
+    ]
 
 
 def _single_row(directory: Path, account: accounts.Account) -> str:
@@ -47,16 +59,16 @@ def _single_row(directory: Path, account: accounts.Account) -> str:
     return SINGLE_ROW.format(feed=account.feed_id, text="x " * (ITEM_BYTES // 2))
 
 
-def _result(name: str, share: float, target: float, played: list[Played], commits: list[list[float]]) -> Result:
-    mine = [quantile(each.delivered, share) * MILLISECONDS for each in played]
-    its = [quantile(each, share) * MILLISECONDS for each in commits]
+def _result(
+    name: str, target: float, mine: list[float], its: list[float], paced: float, played: list[Played]
+) -> Result:
     ratios = [one / other for one, other in zip(mine, its, strict=True)]
     late = [lateness for each in played for lateness in each.sent]
     return Result(
         f"action to device, {name}",
         "ms",
-        measured=median(mine),
-        reference=median(its),
+        measured=median(mine) * MILLISECONDS,
+        reference=median(its) * MILLISECONDS,
         ratio=median(ratios),
         target=target,
         against="single-row commit, pgbench -c1",
@@ -65,6 +77,7 @@ def _result(name: str, share: float, target: float, played: list[Played], commit
         details={
             "lowest": min(ratios),
             "highest": max(ratios),
+            f"the same commit by pgbench at {RATE:.0f} a second, ms": paced * MILLISECONDS,
             "deliveries": sum(len(each.delivered) for each in played),
             "slowest ms": max(max(each.delivered) for each in played) * MILLISECONDS,
             "sent too late by ms, p99": quantile(late, 0.99) * MILLISECONDS,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.results import Result
 
-WIDTH, LABELS, FIGURES = 900, 300, 150
+WIDTH, LABELS, FIGURES = 900, 330, 170
 ROW, TOP, BOTTOM = 28, 64, 40
 FULL = 2.0
 """Where a bar is cut off, in targets."""
@@ -63,7 +63,7 @@ def write(results: Sequence[Result], path: Path) -> None:
 
 def _row(result: Result, top: int, scale: float) -> str:
     length = min(used(result), FULL) * scale
-    figure = f"{result.value:.2f} times" if result.ratio is not None else f"{result.value:.3g} {result.unit}"
+    figure = f"{result.value:.2f} times" if result.ratio is not None else f"{result.value:.2g} {result.unit}".rstrip()
     return f"""  <g>
     <text class="end" x="{LABELS - 12}" y="{top + 18}">{escape(result.name)}</text>
     <rect class="rest" x="{LABELS}" y="{top + 5}" width="{FULL * scale:.1f}" height="{ROW - 10}" rx="3"/>

@@ -75,8 +75,8 @@ def _asked(directory: Path) -> Asked:
 
 def _together(reconnects: int, asked: Asked, seconds: float) -> Result:
     return Result(
-        f"{reconnects:,} reconnects at once",
-        "queries each",
+        f"queries a reconnect, {reconnects:,} at once",
+        "queries",
         measured=asked.all / reconnects,
         target=TARGET,
         note="(all statements but transaction control, from closed streams to `ready` on each)",
@@ -91,8 +91,8 @@ def _together(reconnects: int, asked: Asked, seconds: float) -> Result:
 
 def _alone(asked: list[Asked]) -> Result:
     return Result(
-        "a reconnect alone",
-        "queries of feeds",
+        "queries a reconnect, alone",
+        "queries",
         measured=median(each.feeds for each in asked),
         target=TARGET,
         note="(median; another query looks the token up)",

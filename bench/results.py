@@ -60,7 +60,7 @@ def show(results: Sequence[Result], console: Console) -> None:
     for result in results:
         table.add_row(
             result.name,
-            f"{_number(result.measured)} {result.unit}",
+            f"{_number(result.measured)} {result.unit}".rstrip(),
             "-" if result.reference is None else _number(result.reference),
             "-" if result.ratio is None else f"{result.ratio:.2f}",
             _target(result),

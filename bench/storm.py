@@ -74,8 +74,8 @@ def _ready(name: str, storm: _Storm) -> Result:
 
 def _connections(*storms: _Storm) -> Result:
     return Result(
-        "database connections in a storm",
-        "at most",
+        "connections to the database in a storm",
+        "",
         measured=max(storm.connections for storm in storms),
         target=CONNECTIONS,
         note=f"(seen 20 times a second; the pool of {POOL} and two for writing)",
