@@ -19,6 +19,7 @@ SAVES = 50
 ROUNDS = 20
 TARGET = 1.2
 MILLISECONDS = 1000
+CLIENT = "cores the client used"
 # Users with a feed, a device, its token and one item each, which nobody reads: what stands there is another's.
 CROWD = (
     """create temporary table crowd as
@@ -42,7 +43,8 @@ class _Case:
 
     starling: server.Running
     probe: Probe
-    cpu_ms: list[float] = field(default_factory=list)
+    server_ms: list[float] = field(default_factory=list)
+    postgres_ms: list[float] = field(default_factory=list)
     times_ms: list[float] = field(default_factory=list)
     client_share: float = 0.0
 
@@ -50,10 +52,15 @@ class _Case:
         """One round: CPU of the server and its Postgres for one item, and the median of the deliveries' times."""
         before, helpers = self.starling.cpu_s(), self.starling.helpers()
         played = self.probe.publish(SAVES)
-        spent = self.starling.cpu_s() - before + self.starling.helpers_cpu_s(helpers)
-        self.cpu_ms.append(spent * MILLISECONDS / SAVES)
+        self.server_ms.append((self.starling.cpu_s() - before) * MILLISECONDS / SAVES)
+        self.postgres_ms.append(self.starling.helpers_cpu_s(helpers) * MILLISECONDS / SAVES)
         self.times_ms.append(median(played.delivered) * MILLISECONDS)
         self.client_share = max(self.client_share, played.client_share)
+
+    @property
+    def cpu_ms(self) -> list[float]:
+        """Of both together, in each round."""
+        return [sum(both) for both in zip(self.server_ms, self.postgres_ms, strict=True)]
 
 
 def run(progress: Callable[[str], None]) -> list[Result]:
@@ -106,14 +113,20 @@ def _compare(name: str, small: _Case, large: _Case, progress: Callable[[str], No
         progress(f"growth: {name}, round {turn + 1} of {ROUNDS}")
         for case in (small, large) if turn % 2 else (large, small):
             case.measure()
+    parts = {
+        "ms CPU of the server": median(large.server_ms),
+        "of Postgres": median(large.postgres_ms),
+        f"with {SMALL} of the server": median(small.server_ms),
+        f"with {SMALL} of Postgres": median(small.postgres_ms),
+    }
     share = max(small.client_share, large.client_share)
     return [
-        _result(f"publishing {name}: CPU", "ms CPU", small.cpu_ms, large.cpu_ms, None),
-        _result(f"publishing {name}: time", "ms", small.times_ms, large.times_ms, share),
+        _result(f"publishing {name}: CPU", "ms CPU", small.cpu_ms, large.cpu_ms, parts),
+        _result(f"publishing {name}: time", "ms", small.times_ms, large.times_ms, {CLIENT: share}),
     ]
 
 
-def _result(name: str, unit: str, small: list[float], large: list[float], client_share: float | None) -> Result:
+def _result(name: str, unit: str, small: list[float], large: list[float], details: dict[str, float]) -> Result:
     ratios = [grown / before for before, grown in zip(small, large, strict=True)]
     return Result(
         name,
@@ -124,6 +137,6 @@ def _result(name: str, unit: str, small: list[float], large: list[float], client
         target=TARGET,
         against=f"the same with {SMALL}",
         note=f"(one durable save and its delivery to {DEVICES} live devices, one after the other)",
-        client_share=client_share,
-        details={"lowest": min(ratios), "highest": max(ratios)},
+        client_share=details.get(CLIENT),
+        details={"lowest": min(ratios), "highest": max(ratios), **details},
     )
