@@ -31,7 +31,7 @@ test: $(READY) $(ORACLES)  ## run the tests; PYTEST_ARGS are yours
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 bench: $(READY)  ## measure, next to references in the same run
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench --json bench/results/bench.json --plot bench/results/bench.svg
 
 check: $(READY)  ## formatting, lint, types, layers, dependencies
 	$(BIN)/ruff format --check .

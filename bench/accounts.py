@@ -1,4 +1,4 @@
-"""Users, devices and tokens, many in one transaction."""
+"""Users, devices and tokens, many in one transaction, but not too many: each row is looked for among its feeds."""
 
 import asyncio
 from dataclasses import dataclass
@@ -14,13 +14,15 @@ from app.store.database import Database
 from app.store.tables import clients, devices, feeds, tokens, users
 
 CLIENT = "bench"
+TOGETHER = 1000
 
 
 @dataclass(frozen=True)
 class Account:
-    """A user's feed, the token of an assistant that writes to it, and one token a device."""
+    """A user's feed and its epoch, the token of an assistant that writes to it, and one token a device."""
 
     feed_id: UUID
+    epoch: str
     assistant: str
     devices: tuple[str, ...]
 
@@ -33,11 +35,12 @@ def create(database_url: str, number: int, *, devices_each: int) -> list[Account
 async def _create(database_url: str, number: int, devices_each: int) -> list[Account]:
     database = Database(database_url, pool_size=1)
     accounts = [
-        Account(uuid7(), new_secret("stl"), tuple(new_secret("stl") for _ in range(devices_each)))
+        Account(uuid7(), new_epoch(), new_secret("stl"), tuple(new_secret("stl") for _ in range(devices_each)))
         for _ in range(number)
     ]
     try:
-        await _insert(database, accounts)
+        for start in range(0, number, TOGETHER):
+            await _insert(database, accounts[start : start + TOGETHER])
     finally:
         await database.close()
     return accounts
@@ -58,7 +61,7 @@ async def _insert(database: Database, accounts: list[Account]) -> None:
         await connection.execute(insert(clients).values(id=client))
         people = [{"id": owner, "email": f"{owner}@bench.invalid"} for owner in owners.values()]
         await connection.execute(insert(users), people)
-        empty = [{"id": feed, "user_id": owner, "epoch": new_epoch()} for feed, owner in owners.items()]
+        empty = [{"id": each.feed_id, "user_id": owners[each.feed_id], "epoch": each.epoch} for each in accounts]
         await connection.execute(insert(feeds), empty)
         if named:
             await connection.execute(insert(devices), named)

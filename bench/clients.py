@@ -4,7 +4,7 @@ import asyncio
 import http.client
 import time
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import NamedTuple, cast
 from uuid import uuid4
 
 import msgspec
@@ -16,7 +16,7 @@ ROUND_S = 120.0
 
 
 def get_stream(path: str, token: str) -> bytes:
-    """A request that opens a stream."""
+    """A request that opens a stream. `path` may have a cursor in its query."""
     return f"GET {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n\r\n".encode()
 
 
@@ -29,9 +29,9 @@ def post(path: str, token: str, body: bytes) -> bytes:
     return head.encode() + body
 
 
-def item(size: int) -> bytes:
-    """The JSON of a new item that is like no other, `size` bytes long."""
-    said = {"title": f"Item {uuid4()}", "collection": "inbox", "tags": ["bench"], "text": ""}
+def item(size: int, title: str | None = None) -> bytes:
+    """The JSON of a new item, `size` bytes long, by default like no other."""
+    said = {"title": title or f"Item {uuid4()}", "collection": "inbox", "tags": ["bench"], "text": ""}
     said["text"] = "x" * (size - len(msgspec.json.encode(said)))
     return msgspec.json.encode(said)
 
@@ -46,28 +46,35 @@ def save_one(connection: http.client.HTTPConnection, token: str, body: bytes) ->
         raise BenchError(f"A save was answered with {answer.status}: {said[:300]!r}")
 
 
-def call(port: int, requests: Sequence[Sequence[bytes]]) -> float:
-    """One keep-alive connection for each sequence of requests, one request at a time on each; seconds for all.
+class Spent(NamedTuple):
+    """How long calls took, and the CPU that making them took."""
+
+    wall_s: float
+    cpu_s: float
+
+
+def call(port: int, requests: Sequence[Sequence[bytes]]) -> Spent:
+    """One keep-alive connection for each sequence of requests, one request at a time on each.
 
     Raises `BenchError` unless every answer is 201.
     """
     return uvloop.run(_call(port, requests))
 
 
-async def _call(port: int, requests: Sequence[Sequence[bytes]]) -> float:
+async def _call(port: int, requests: Sequence[Sequence[bytes]]) -> Spent:
     loop = asyncio.get_running_loop()
     callers = [_Caller(iter(each), loop.create_future()) for each in requests]
     for caller in callers:
         await loop.create_connection(lambda caller=caller: caller, "127.0.0.1", port)  # type: ignore[misc]
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     for caller in callers:
         caller.next()
     async with asyncio.timeout(ROUND_S):
         await asyncio.gather(*(caller.done for caller in callers))
-    taken = time.perf_counter() - started
+    spent = Spent(time.perf_counter() - started, time.process_time() - cpu)
     for caller in callers:
         caller.close()
-    return taken
+    return spent
 
 
 class _Caller(asyncio.Protocol):

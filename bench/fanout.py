@@ -6,7 +6,6 @@ from pathlib import Path
 from statistics import median
 
 from bench import accounts, clients, references, server
-from bench.references import BareLoop
 from bench.results import Result
 from bench.sink import Sink, sink
 
@@ -15,7 +14,7 @@ ROUNDS = 7
 DELIVERIES = 50_000
 """In a round, at least."""
 LEAST = 20
-"""Items in a round, at least: a sample of CPU time is as coarse as 10 ms."""
+"""Items in a round, at least."""
 ALONE = 200
 TARGET = 1.3
 MICROSECONDS = 1_000_000
@@ -98,17 +97,9 @@ def _measure(
                 publisher.publish(ours)
             net.append(((publisher.starling.cpu_s() - before) / items - alone) / streams * MICROSECONDS)
             if loop is not None:
-                bare.append(_bare(loop, theirs, turn * items, items) / streams * MICROSECONDS)
+                bare.append(loop.cost(theirs, items) / streams * MICROSECONDS)
     saved = {"µs CPU of a save, subtracted": alone * MICROSECONDS, "bytes a frame": len(frame)}
     return _result(streams, net, bare, {**details, **saved})
-
-
-def _bare(loop: BareLoop, listening: Sink, sent: int, items: int) -> float:
-    before = loop.server.cpu_s()
-    for number in range(items):
-        loop.send()
-        listening.count(sent + number + 1)
-    return (loop.server.cpu_s() - before) / items
 
 
 def _result(streams: int, net: list[float], bare: list[float], details: dict[str, float]) -> Result:
@@ -125,6 +116,7 @@ def _result(streams: int, net: list[float], bare: list[float], details: dict[str
         reference=median(bare),
         ratio=median(ratios),
         target=TARGET,
+        against="bare C send() loop",
         note="(each item was received on every stream before the next one was saved)",
         details={"lowest": min(ratios), "highest": max(ratios), **spread, **details},
     )

@@ -28,6 +28,7 @@ from app.cli.serve import raise_file_limit
 from app.cli.server import Server, listen
 from app.main import Starling, web_app
 from bench.server import BenchError, Running, process, stop
+from bench.sink import Sink
 
 SOURCE = Path(__file__).with_name("reference.c")
 LITESTAR = ("-m", "bench.references")
@@ -40,11 +41,20 @@ class BareLoop:
     def __init__(self, child: "subprocess.Popen[bytes]", said: IO[bytes], orders: IO[bytes]) -> None:
         self._orders = orders
         self.server = Running(child.pid, int(said.readline()))
+        self._sent = 0
 
-    def send(self) -> None:
-        """Has the frame sent to every socket, once."""
+    def cost(self, listening: Sink, times: int) -> float:
+        """CPU seconds of sending the frame to every socket once; `listening` has received each, when this returns."""
+        before = self.server.cpu_s()
+        for _ in range(times):
+            self._send()
+            listening.count(self._sent)
+        return (self.server.cpu_s() - before) / times
+
+    def _send(self) -> None:
         self._orders.write(b".")
         self._orders.flush()
+        self._sent += 1
 
 
 @contextmanager

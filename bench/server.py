@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from app.local import Postgres
 SERVE = ("-c", "from app.cli import main; main()", "serve", "--port", "0")
 START_S = 60.0
 STOP_S = 40.0
-TICKS = os.sysconf("SC_CLK_TCK")
+NANOSECONDS = 1_000_000_000
 KIB = 1024
 
 
@@ -36,9 +36,13 @@ class Running:
         """CPU seconds of this process so far, user and system."""
         return cpu_s(self.pid)
 
-    def helpers_cpu_s(self) -> float:
-        """CPU seconds of the processes below it: the embedded Postgres."""
-        return sum(cpu_s(pid) for pid in _descendants(self.pid))
+    def helpers(self) -> dict[int, float]:
+        """CPU seconds so far of each process below it: the embedded Postgres."""
+        return {pid: cpu_s(pid) for pid in _descendants(self.pid)}
+
+    def helpers_cpu_s(self, since: Mapping[int, float]) -> float:
+        """CPU seconds of the processes below it since `helpers()` was asked; one that has ended does not count."""
+        return sum(spent - since.get(pid, 0.0) for pid, spent in self.helpers().items())
 
     def rss_bytes(self) -> int:
         """Resident memory."""
@@ -103,12 +107,15 @@ def _port(child: subprocess.Popen[bytes], log: Path) -> int:
 
 
 def cpu_s(pid: int) -> float:
-    """CPU seconds of one process so far; 0 when it is gone."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except FileNotFoundError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    """CPU seconds of one process so far, user and system; 0 when it is gone.
+
+    `schedstat` counts nanoseconds where `stat` counts hundredths of a second. A thread that ended is not in the sum.
+    """
+    spent = 0
+    for thread in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            spent += int(thread.read_text().split()[0])
+    return spent / NANOSECONDS
 
 
 def _descendants(pid: int) -> Iterator[int]:
