@@ -13,7 +13,8 @@ from app.store.database import DATABASE_ERRORS, PROGRAM, passing_failures, sqlst
 from app.store.revisions import MIGRATIONS, Revisions, config, is_older, is_post
 
 LOCK_TIMEOUT_MS = 3000
-LOCK_NOT_AVAILABLE = "55P03"
+LOCK_REFUSED = ("55P03", "40P01")
+"""Waited for too long, or in a circle with those who wait for it."""
 Part = Literal["pre", "post", "all"]
 _SERIALISE = text("select pg_advisory_lock(hashtext('starling.migrate'))")
 _PROGRAMS = text("""
@@ -115,9 +116,9 @@ def _step(connection: Connection, directory: Path, revision: str) -> None:
     try:
         command.upgrade(alembic, revision)
     except DATABASE_ERRORS as error:
-        if sqlstate(error) != LOCK_NOT_AVAILABLE:
+        if sqlstate(error) not in LOCK_REFUSED:
             raise
         raise LockNotGranted(
-            f"{revision} gave up after {LOCK_TIMEOUT_MS / 1000:g} s of waiting for a lock that another transaction "
-            "holds, so that nobody waits longer behind it. Nothing of it was changed: run the same command again."
+            f"{revision} gave up waiting for a lock that another transaction holds ({LOCK_TIMEOUT_MS / 1000:g} s at most), "
+            "so that nobody waits longer behind it. Nothing of it was changed: run the same command again."
         ) from error
