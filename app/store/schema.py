@@ -119,6 +119,6 @@ def _step(connection: Connection, directory: Path, revision: str) -> None:
         if sqlstate(error) not in LOCK_REFUSED:
             raise
         raise LockNotGranted(
-            f"{revision} gave up waiting for a lock that another transaction holds ({LOCK_TIMEOUT_MS / 1000:g} s at most), "
+            f"{revision} gave up waiting (for {LOCK_TIMEOUT_MS / 1000:g} s at most) for a lock of another transaction, "
             "so that nobody waits longer behind it. Nothing of it was changed: run the same command again."
         ) from error
