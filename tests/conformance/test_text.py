@@ -47,6 +47,7 @@ def items() -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.case(22, "CR, LF, U+2028, U+0085, BOM and others in every field, read by three parsers")
 async def test_every_text_comes_back_as_it_was_sent(
     live: Live, browse: OpenBrowser, parse: Callable[[bytes, int], Awaitable[Parsed]]
 ) -> None:
@@ -80,6 +81,7 @@ async def test_every_text_comes_back_as_it_was_sent(
         assert (await live.get(f"/v1/items/{item['id']}", device.token)).json() == item
 
 
+@pytest.mark.case(22, "the raw bytes of the stream")
 async def test_the_bytes_of_events_hold_no_line_ends_but_their_own(live: Live) -> None:
     person = await live.person()
     assistant = await live.assistant(person)
@@ -97,6 +99,7 @@ async def test_the_bytes_of_events_hold_no_line_ends_but_their_own(live: Live) -
 FIELDS = ("title", "text", "url", "tags", "collection", "data", "request_id")
 
 
+@pytest.mark.case(22, "NUL and lone surrogates: refused")
 @pytest.mark.parametrize("bad", ["\\u0000", "\\ud800", "\\udc00x", "\\ude00\\ud83d"])
 async def test_nul_and_lone_surrogates_are_refused_in_every_field(live: Live, bad: str) -> None:
     person = await live.person()

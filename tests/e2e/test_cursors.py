@@ -64,6 +64,7 @@ async def heard(live: Live, two: dict[str, Any], **options: str) -> Listener:
     return device
 
 
+@pytest.mark.case(11, "bad cursors on streams")
 @pytest.mark.parametrize("place", ["header", "query"])
 async def test_a_stream_answers_a_bad_cursor_with_a_reset_and_the_whole_feed(
     live: Live, two: dict[str, Any], place: str
@@ -78,6 +79,7 @@ async def test_a_stream_answers_a_bad_cursor_with_a_reset_and_the_whole_feed(
         await device.close()
 
 
+@pytest.mark.case(11, "and on pages")
 async def test_pages_answer_a_bad_cursor_with_a_reset_and_the_beginning(live: Live, two: dict[str, Any]) -> None:
     token = (await two["own"].device()).token
     for form, reason in BAD:
@@ -99,6 +101,7 @@ async def test_seq_zero_is_the_beginning(live: Live, two: dict[str, Any]) -> Non
 STRANGE = ["%00", "%0d%0a", "%ff%fe", "%ed%a0%80", "%F0%9F%A6%86", "a" * 60_000]
 
 
+@pytest.mark.case(11, "any bytes as a cursor")
 @pytest.mark.parametrize("path", ["/v1/stream", "/v1/changes"])
 async def test_no_bytes_in_a_cursor_make_a_5xx(live: Live, two: dict[str, Any], path: str) -> None:
     device = await two["own"].device()
@@ -107,6 +110,7 @@ async def test_no_bytes_in_a_cursor_make_a_5xx(live: Live, two: dict[str, Any], 
             assert response.status_code == 200 or 400 <= response.status_code < 500, raw
 
 
+@pytest.mark.case(11, "and as Last-Event-ID")
 async def test_no_last_event_id_makes_a_5xx(live: Live, two: dict[str, Any]) -> None:
     device = await two["own"].device()
     for value in ("\xff\xfe", "a" * 60_000, f"{two['epoch']}.1, {two['epoch']}.2"):

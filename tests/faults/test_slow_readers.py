@@ -16,12 +16,13 @@ from app.hub.feed import Feed
 from app.hub.hub import Hub
 from app.hub.stream import Stream
 from tests.harness import live as live_module
+from tests.harness.counts import times
 from tests.harness.halfopen import NEEDS, Cable
 from tests.harness.live import Live, serving
 from tests.harness.people import Person, TestDevice
 from tests.harness.waiting import eventually
 
-CLIENTS = 40
+CLIENTS = times(40, full=200)
 ITEMS = 60
 TEXT = "x" * 100_000
 BUFFER_BOUND = 64 * 1024 + 2 * 110_000
@@ -98,6 +99,7 @@ def peers() -> Iterator[list[socket.socket]]:
         peer.close()
 
 
+@pytest.mark.case(16, f"{CLIENTS} devices that never read, {ITEMS} items of 100 kB")
 async def test_clients_that_never_read_are_cut_and_cost_little(roomy: Live, peers: list[socket.socket]) -> None:
     person = await roomy.person()
     device = await person.device("healthy")
@@ -112,6 +114,7 @@ async def test_clients_that_never_read_are_cut_and_cost_little(roomy: Live, peer
     assert roomy.starling.presence.live(person.feed_id) == {device.id}
 
 
+@pytest.mark.control(16, "a hub that writes on into full buffers")
 async def test_control_a_hub_that_writes_to_full_buffers_is_found_out(
     roomy: Live, peers: list[socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,6 +127,7 @@ async def test_control_a_hub_that_writes_to_full_buffers_is_found_out(
     assert cost.memory > MEMORY_BOUND
 
 
+@pytest.mark.case(16, "a slow reader catches up")
 async def test_a_reader_that_pauses_and_goes_on_loses_nothing(live: Live) -> None:
     person = await live.person()
     slow, quick = [await live.listen(await person.device(name)) for name in ("slow", "quick")]
@@ -140,6 +144,7 @@ async def test_a_reader_that_pauses_and_goes_on_loses_nothing(live: Live) -> Non
     assert not slow.ended
 
 
+@pytest.mark.case(16, "a reader that was cut comes back")
 async def test_a_reader_that_was_cut_comes_back_and_has_lost_nothing(roomy: Live) -> None:
     person = await roomy.person()
     slow = await roomy.listen(await person.device("slow"))
@@ -163,6 +168,7 @@ async def reachable(database_url: str, own_dir: Path, monkeypatch: pytest.Monkey
         yield live
 
 
+@pytest.mark.case(15, "link down in a network namespace")
 @pytest.mark.skipif(NEEDS is not None, reason=str(NEEDS))
 async def test_a_device_that_vanished_without_a_word_is_let_go(reachable: Live) -> None:
     person = await reachable.person()
