@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from app.cli.serve import raise_file_limit
 from app.local import Postgres, sockets
 from app.store.database import Database
 from app.store.schema import migrate
@@ -30,7 +31,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tests see no configuration but their own."""
+    """Tests see no configuration but their own, and may open many connections."""
+    raise_file_limit()
     if IS_FULL or config.getoption("--cases"):
         config.pluginmanager.register(Cases(config.getoption("--cases")), "cases")
     for name in [name for name in os.environ if name.startswith("STARLING_") and name != "STARLING_TEST_POSTGRES"]:
