@@ -21,7 +21,7 @@ TOGETHER = (
     *("ack", "revoke", "prune", "expire", "check", "rename"),
 )
 STEPS = 25
-EXAMPLES = times(12, full=60)
+EXAMPLES = times(12, full=150)
 ALONE = ("save", "restore", "lose_bus", "find_bus", "restart")
 number = st.integers(0, 60)
 
