@@ -15,6 +15,7 @@ from tests.harness.counts import times
 from tests.harness.live import serving
 from tests.harness.people import Assistant
 from tests.harness.problems import problem
+from tests.harness.waiting import eventually
 
 POOL = 3
 READERS = times(30, full=200)
@@ -67,7 +68,7 @@ async def test_without_a_free_connection_requests_are_told_to_come_again_and_str
         await stream.until(lambda seen: seen.decoder.comments > comments, 60)
         assert stream.names == ["hello", "ready", "item"]
         pool = live.starling.database.engine.pool
-        assert pool.checkedout() == 0  # type: ignore[attr-defined]
+        await eventually(lambda: pool.checkedout() == 0, 15, "the return of every connection")  # type: ignore[attr-defined]
 
 
 @pytest.mark.control(20, "a pool that lets requests wait")

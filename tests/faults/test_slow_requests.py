@@ -53,8 +53,8 @@ class Slow:
         """Until the server hangs up."""
         address = urlsplit(url)
         begin, more = WAYS[self.way]
-        reader, writer = await asyncio.open_connection(address.hostname, address.port)
         begun = time.monotonic()
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
         writer.write(begin)
         trickling = asyncio.create_task(self._trickle(writer, more))
         try:
@@ -117,7 +117,7 @@ async def test_slow_requests_are_ended_while_others_are_served(attacked: Live, s
     assert all(count == 0 for (way, _), count in told.items() if way in SILENT)
     assert all(count == 0 for (way, timeouts), count in told.items() if timeouts != 1)
     assert all(told[way, 1] for way in WAYS if way not in SILENT)
-    assert min(client.seconds for client in clients) >= PATIENCE_S - 0.5
+    assert min(client.seconds for client in clients) >= PATIENCE_S
     saw(f"cut after {max(client.seconds for client in clients):.0f} s; health within {max(took) * 1000:.0f} ms")
     assert max(took) <= 3 * HEALTH_S
 
@@ -145,10 +145,10 @@ async def test_control_a_server_that_waits_for_ever_is_found_out(
 async def test_a_long_body_may_take_its_time_while_it_comes(
     database_url: str, own_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "PATIENCE_S", 1)
+    monkeypatch.setattr(transport, "PATIENCE_S", 3)
     async with serving(database_url, own_dir) as live:
         device = await (await live.person()).device()
-        body = json.dumps({"title": "long"}).encode().ljust(1024 * 1024)
+        body = json.dumps({"title": "long"}).encode().ljust(40 * 65_536)
         pieces = [body[at : at + 65_536] for at in range(0, len(body), 65_536)]
 
         async def come() -> AsyncIterator[bytes]:
@@ -160,7 +160,7 @@ async def test_a_long_body_may_take_its_time_while_it_comes(
         begun = time.monotonic()
         response = await live.http.post("/actions/items", content=come(), headers=headers)
         assert response.status_code == 201, response.text
-        assert time.monotonic() - begun > 3
+        assert time.monotonic() - begun > 7
 
 
 async def test_a_request_that_has_arrived_may_take_its_time_whatever_comes_after_it(impatient: Live) -> None:

@@ -97,13 +97,13 @@ class Cases:
 
     @staticmethod
     def _take(row: Row, kind: str, words: str, report: pytest.TestReport, saw: list[str]) -> None:
-        if kind == "control":
-            row.broken[words] = None
-            row.found_out += report.passed
-            row.missed += not report.passed
-        elif report.skipped:
+        if report.skipped:
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
             row.reasons[reason.removeprefix("Skipped: ")] = None
+        elif kind == "control":
+            row.broken[words] = None
+            row.found_out += report.passed
+            row.missed += report.failed
         else:
             row.did[words] = None
             row.saw += [each for each in saw if each not in row.saw]
