@@ -31,7 +31,7 @@ test: $(READY) $(ORACLES)  ## run the tests; PYTEST_ARGS are yours
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 faults: $(READY) $(ORACLES)  ## every fault and attack at its full count, and the table of them
-	FAULTS=full $(BIN)/python -m pytest $(PYTEST_ARGS) -m 'case or control' --cases=docs/reliability.md
+	FAULTS=full $(BIN)/python -m pytest $(PYTEST_ARGS) -m 'case or control' --cases=docs/reliability.md -o faulthandler_timeout=900
 
 bench: $(READY)  ## measure, next to references in the same run
 	$(BIN)/python -m bench --json bench/results/bench.json --plot bench/results/bench.svg

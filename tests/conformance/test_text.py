@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from app.hub import sse
 from tests.conformance.conftest import OpenBrowser, Parsed
 from tests.harness.live import Live
 from tests.harness.problems import problem
@@ -111,3 +112,16 @@ async def test_nul_and_lone_surrogates_are_refused_in_every_field(live: Live, ba
     body = f'{{"data": {{"{bad}": 1}}}}'
     problem(await live.http.post("/actions/items", content=body, headers=headers), 422, "invalid")
     assert (await live.get("/v1/me", (await person.device()).token)).json()["feed"]["head"] == 0
+
+
+@pytest.mark.control(22, "an encoder that writes line ends as they are")
+async def test_control_an_encoder_that_writes_line_ends_as_they_are_is_found_out(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode = sse.item
+    monkeypatch.setattr(sse, "item", lambda cursor, wire: encode(cursor, wire.replace(b"\\n", b"\n")))
+    person = await live.person()
+    device = await (await live.listen(await person.device())).until_ready()
+    await (await live.assistant(person)).save(title="a\n\nevent: bye\ndata: {}\n\n")
+    await device.until(lambda seen: len(seen.events) > 2)
+    assert device.names != ["hello", "ready", "item"]

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
+from app.model import Cursor
 from tests.harness.listener import Listener
 from tests.harness.live import Live
 from tests.harness.people import Person
@@ -117,3 +118,13 @@ async def test_no_last_event_id_makes_a_5xx(live: Live, two: dict[str, Any]) -> 
         headers = {**device.headers, "last-event-id": value.encode("latin-1")}
         async with live.http.stream("GET", "/v1/stream", headers=headers) as response:
             assert response.status_code == 200 or 400 <= response.status_code < 500, value
+
+
+@pytest.mark.control(11, "a server that takes any cursor that can be read")
+async def test_control_a_server_that_honours_any_cursor_is_found_out(
+    live: Live, two: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Cursor, "refusal", lambda *_: None)
+    token = (await two["own"].device()).token
+    pages = [(await live.get(f"/v1/changes{in_query(form.format(**two))}", token)).json() for form, _ in BAD]
+    assert [page for page in pages if not page.get("reset")]

@@ -36,7 +36,7 @@ async def refused_among(
     assistant: Assistant, within: float
 ) -> tuple[list[httpx2.Response], set["asyncio.Task[httpx2.Response]"]]:
     """What READERS requests were answered by the time that all but POOL of them had an answer; and those that wait."""
-    asking = {asyncio.create_task(assistant.call("GET", "/v1/items", timeout=90)) for _ in range(READERS)}
+    asking = {asyncio.create_task(assistant.call("GET", "/v1/items")) for _ in range(READERS)}
     refused: list[httpx2.Response] = []
     async with asyncio.timeout(within):
         while len(asking) > POOL:
@@ -49,9 +49,13 @@ async def refused_among(
 async def test_without_a_free_connection_requests_are_told_to_come_again_and_streams_stay(
     database_url: str, own_dir: Path, saw: Callable[[str], None]
 ) -> None:
-    async with serving(database_url, own_dir, database_pool=POOL) as live:
+    limits = httpx2.Limits(max_connections=None)
+    async with (
+        serving(database_url, own_dir, database_pool=POOL) as live,
+        httpx2.AsyncClient(base_url=live.url, timeout=90, limits=limits) as http,
+    ):
         person = await live.person()
-        assistant = await live.assistant(person)
+        assistant = Assistant(http, await person.token())
         stream = await (await live.listen(await person.device())).until_ready()
         async with items_locked(database_url):
             begun = time.monotonic()

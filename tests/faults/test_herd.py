@@ -11,11 +11,13 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from app.hub import sse
 from app.hub.sse import RETRY_MS
 from app.store.database import Database
 from tests.harness.build import BuildProcess
 from tests.harness.counts import times
 from tests.harness.journal import Journal
+from tests.harness.live import Live
 from tests.harness.people import Assistant, Person
 from tests.harness.survivors import Device, Replica, background
 from tests.harness.waiting import eventually
@@ -67,6 +69,12 @@ def spread(journal: Journal, since: float) -> float:
     return deciles[-1] - deciles[0]
 
 
+def are_spread(told: list[float]) -> bool:
+    """Whether devices were told to come back at times of their own."""
+    deciles = statistics.quantiles(told, n=10)
+    return deciles[-1] - deciles[0] > (RETRY_MS[1] - RETRY_MS[0]) / 1000 / 2
+
+
 @pytest.mark.case(17, f"kill -9 of a server with {STREAMS} streams of {PEOPLE} people")
 async def test_after_the_servers_death_all_streams_come_back_spread_out_and_current(
     server: BuildProcess, database: Database, database_url: str, saw: Callable[[str], None]
@@ -83,10 +91,7 @@ async def test_after_the_servers_death_all_streams_come_back_spread_out_and_curr
         await eventually(lambda: len(journal.of("opened")) >= STREAMS, 180, "all streams")
         await save_for_all(server, tokens)
         await eventually(lambda: all(device.replica.seq == 1 for device in devices), 90, "the first item everywhere")
-        assert len({device.replica.retry_s for device in devices}) > STREAMS / 10
-        told = statistics.quantiles([device.replica.retry_s for device in devices], n=10)
-        assert told[-1] - told[0] > (RETRY_MS[1] - RETRY_MS[0]) / 1000 / 2
-
+        assert are_spread([device.replica.retry_s for device in devices])
         most = [0]
         watching = asyncio.create_task(watch_connections(database_url, most))
         async with background(watching):
@@ -103,3 +108,14 @@ async def test_after_the_servers_death_all_streams_come_back_spread_out_and_curr
         saw(f"at most {most[0]} connections to Postgres")
     assert all(len(journal.of("reset", who=device.replica.name)) == 0 for device in devices[:50])
     assert [entry.seq for entry in journal.of("item")].count(2) == STREAMS
+
+
+@pytest.mark.control(17, "a hub that tells all devices the same time")
+async def test_control_a_hub_that_calls_all_at_once_is_found_out(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "RETRY_MS", (2000, 2000))
+    person, told = await live.person(), list[float]()
+    for number in range(20):
+        device = await (await live.listen(await person.device(str(number)))).until_ready()
+        told += [event.retry / 1000 for event in device.events if event.retry is not None]
+    assert len(told) == 20
+    assert not are_spread(told)

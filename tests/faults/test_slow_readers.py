@@ -17,7 +17,7 @@ from app.hub.feed import Feed
 from app.hub.hub import Hub
 from app.hub.stream import Stream
 from tests.harness import live as live_module
-from tests.harness.counts import times
+from tests.harness.counts import IS_FULL, times
 from tests.harness.halfopen import NEEDS, Cable
 from tests.harness.listener import Listener
 from tests.harness.live import Live, serving
@@ -197,3 +197,19 @@ async def test_a_device_that_vanished_without_a_word_is_let_go(reachable: Live, 
         pulled = time.monotonic()
         await eventually(lambda: not reachable.starling.presence.live(person.feed_id), 90, "the vanished device's end")
         saw(f"reaped after {time.monotonic() - pulled:.0f} s")
+
+
+@pytest.mark.control(15, "a listener without TCP_USER_TIMEOUT")
+@pytest.mark.skipif(NEEDS is not None, reason=str(NEEDS))
+@pytest.mark.skipif(not IS_FULL, reason="waits longer than the promised 30 s: only with the full counts")
+async def test_control_without_a_time_out_for_unacknowledged_bytes_it_stays(
+    database_url: str, own_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.cli.server.USER_TIMEOUT_MS", 0)
+    monkeypatch.setattr(live_module, "listen", lambda _, port: listen("0.0.0.0", port))  # noqa: S104
+    async with serving(database_url, own_dir) as live, Cable() as cable:
+        person = await live.person()
+        await cable.listen(urlsplit(live.url).port or 0, (await person.device()).token)
+        cable.pull()
+        with pytest.raises(AssertionError, match="did not happen"):
+            await eventually(lambda: not live.starling.presence.live(person.feed_id), 40, "its end")

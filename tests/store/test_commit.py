@@ -13,6 +13,7 @@ from sqlalchemy import text
 from app.errors import InvalidField, RequestIdReused, Unavailable
 from app.model import Changed
 from app.store import commit
+from app.store.batch import Batch
 from app.store.commit import Committer
 from app.store.database import Database
 from app.store.fold import Change
@@ -203,3 +204,14 @@ async def test_a_batch_ends_at_its_size(
     assert [outcome.seq for outcome in outcomes] == list(range(1, 27))
     counted = await sql("select count(*), min(seq) from items group by xmin order by 2")
     assert [row[0] for row in counted] == [10, 10, 3, 3]
+
+
+@pytest.mark.control(6, "committers that forget the keys of earlier requests")
+async def test_control_committers_that_forget_keys_are_found_out(
+    database: Database, feed_id: UUID, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Batch, "load_replays", lambda *_: None)
+    for _ in range(3):
+        async with committing(database) as committer:
+            await committer.submit(put(feed_id, title="a", replay=named(b"k")))
+    assert [row.items for row in await sql("select count(*) as items from items")] != [1]

@@ -204,3 +204,14 @@ async def test_over_http_a_repeat_after_a_lost_connection_is_one_item(
     assert device.items == [repeat["item"]]
     assert await only(sql) == (1, 1)
     await database.close()
+
+
+@pytest.mark.control(3, "a committer that forgets the keys of earlier requests")
+async def test_control_a_committer_that_forgets_keys_is_found_out(
+    proxy: Proxy, committer: Committer, feed_id: UUID, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Batch, "load_replays", lambda *_: None)
+    proxy.mode = "after"
+    await told(committer, request(feed_id))
+    await told(committer, request(feed_id))
+    assert (await only(sql))[0] == 2
