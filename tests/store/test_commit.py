@@ -84,11 +84,8 @@ async def test_a_key_counts_for_its_life(committer: Committer, feed_id: UUID) ->
     assert (await committer.submit(put(feed_id, replay=ended))).status == "applied"
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize("fresh", [False, True])
-=======
 @pytest.mark.case(6, "50 parallel requests with one key through 5 committers")
->>>>>>> 17374fb (Tests say which fault they prove; full counts with FAULTS=full)
+@pytest.mark.parametrize("fresh", [False, True])
 async def test_fifty_parallel_requests_with_one_key_are_one_item(
     database: Database, person: Person, feed_id: UUID, sql: Sql, fresh: bool
 ) -> None:
@@ -101,11 +98,8 @@ async def test_fifty_parallel_requests_with_one_key_are_one_item(
     assert [tuple(row) for row in await sql("select count(*), max(seq) from items")] == [(1, 1)]
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize("fresh", [False, True])
-=======
 @pytest.mark.case(3, "one bad change among 500")
->>>>>>> 17374fb (Tests say which fault they prove; full counts with FAULTS=full)
+@pytest.mark.parametrize("fresh", [False, True])
 @pytest.mark.parametrize("values", POISON)
 async def test_a_change_that_cannot_be_stored_fails_alone_among_five_hundred(
     committer: Committer, published: Published, feed_id: UUID, sql: Sql, values: dict[str, Any], fresh: bool

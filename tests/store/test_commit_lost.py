@@ -212,6 +212,6 @@ async def test_control_a_committer_that_forgets_keys_is_found_out(
 ) -> None:
     monkeypatch.setattr(Batch, "load_replays", lambda *_: None)
     proxy.mode = "after"
-    await told(committer, request(feed_id))
-    await told(committer, request(feed_id))
+    await told(committer, milk(feed_id))
+    await told(committer, milk(feed_id))
     assert (await only(sql))[0] == 2
