@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.errors import Unavailable
 from app.store import schema
-from app.store.schema import LOCK_TIMEOUT_MS, migrate, require_current
+from app.store.schema import LOCK_TIMEOUT_MS, LockNotGranted, migrate, require_current
 from tests.harness.live import Live, serving
 from tests.harness.people import Assistant
 from tests.harness.waiting import eventually
+from tests.store.scratch import Scratch
 
 NAME = "migrating"
 PATIENCE_S = LOCK_TIMEOUT_MS / 1000
@@ -38,6 +38,14 @@ async def busy(cluster_url: str, own_dir: Path) -> AsyncIterator[Live]:
     async with serving(url, own_dir) as live:
         yield live
     await owner(cluster_url, f"drop database {NAME} with (force)")
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Scratch:
+    """One more migration, of the table of items."""
+    made = Scratch.make(tmp_path / "migrations")
+    made.add("pre", "alter table items add column note text")
+    return made
 
 
 @asynccontextmanager
@@ -73,7 +81,7 @@ def url_of(live: Live) -> str:
 
 
 @pytest.mark.case(12, f"a migration behind a long read, {WRITERS} writers")
-async def test_a_migration_gives_up_at_its_lock_timeout_and_writers_go_on(busy: Live) -> None:
+async def test_a_migration_gives_up_at_its_lock_timeout_and_writers_go_on(busy: Live, scratch: Scratch) -> None:
     url, person = url_of(busy), await busy.person()
     device = await (await busy.listen(await person.device())).until_ready()
     assistants = [await busy.assistant(person) for _ in range(WRITERS)]
@@ -81,8 +89,8 @@ async def test_a_migration_gives_up_at_its_lock_timeout_and_writers_go_on(busy: 
         await eventually(lambda: len(told) > 20, 30, "writes before")
         async with long_read(url):
             async with asyncio.timeout(3 * PATIENCE_S + 5):
-                with pytest.raises(Unavailable):
-                    await migrate(url, revision="base", down=True)
+                with pytest.raises(LockNotGranted):
+                    await migrate(url, directory=scratch.directory)
             before = len(told)
             await eventually(lambda: len(told) > before + 20, 30, "writes after")
     assert set(told) == {201}
@@ -95,12 +103,12 @@ async def test_a_migration_gives_up_at_its_lock_timeout_and_writers_go_on(busy: 
 
 @pytest.mark.control(12, "a migration that waits for its locks")
 async def test_control_a_migration_without_a_lock_timeout_is_found_out(
-    busy: Live, monkeypatch: pytest.MonkeyPatch
+    busy: Live, scratch: Scratch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schema, "LOCK_TIMEOUT_MS", 0)
     url = url_of(busy)
     async with long_read(url):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(2 * PATIENCE_S):
-                await migrate(url, revision="base", down=True)
+                await migrate(url, directory=scratch.directory)
     await require_current(url)
