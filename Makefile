@@ -13,7 +13,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run demo test bench check lock
+.PHONY: help setup run demo test faults bench check lock
 
 help:  ## list these verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s%s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ demo: $(READY)  ## watch a change reach every device
 
 test: $(READY) $(ORACLES)  ## run the tests; PYTEST_ARGS are yours
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+faults: $(READY) $(ORACLES)  ## every fault and attack at its full count, and the table of them
+	FAULTS=full $(BIN)/python -m pytest $(PYTEST_ARGS) -m 'case or control' --cases=docs/reliability.md -o faulthandler_timeout=900
 
 bench: $(READY)  ## measure, next to references in the same run
 	$(BIN)/python -m bench --json bench/results/bench.json --plot bench/results/bench.svg

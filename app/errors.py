@@ -26,6 +26,12 @@ class BadRequest(StarlingError):
     code = "bad_request"
 
 
+class Disconnected(BadRequest):
+    """The connection ended before the request was complete; nobody reads this answer."""
+
+    code = "disconnected"
+
+
 class InvalidField(StarlingError):
     """A value is missing, of the wrong type or out of range."""
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,10 +11,13 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from app.cli.serve import raise_file_limit
 from app.local import Postgres, sockets
 from app.store.database import Database
 from app.store.schema import migrate
 from app.store.tables import metadata
+from tests.harness.cases import Cases
+from tests.harness.counts import IS_FULL
 from tests.harness.directories import open_directory
 from tests.harness.live import Live, serving
 from tests.harness.people import Person
@@ -22,8 +25,16 @@ from tests.harness.people import Person
 _EMPTY = text(f"truncate {', '.join(table.name for table in metadata.sorted_tables)}")
 
 
-def pytest_configure() -> None:
-    """Tests see no configuration but their own."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Where the table of faults and attacks goes."""
+    parser.addoption("--cases", type=Path, metavar="FILE", help="write the table of all cases into this document")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests see no configuration but their own, and may open many connections."""
+    raise_file_limit()
+    if IS_FULL or config.getoption("--cases"):
+        config.pluginmanager.register(Cases(config.getoption("--cases")), "cases")
     for name in [name for name in os.environ if name.startswith("STARLING_") and name != "STARLING_TEST_POSTGRES"]:
         del os.environ[name]
 
@@ -50,6 +61,12 @@ async def cluster_url(binaries: Path | None) -> AsyncIterator[str]:
     await postgres.stop()
     shutil.rmtree(sockets.socket_directory(parent), ignore_errors=True)
     shutil.rmtree(parent)
+
+
+@pytest.fixture
+def saw(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Notes a figure that a fault test has seen, for the table of all cases."""
+    return lambda words: record_property("saw", words)
 
 
 @pytest.fixture

@@ -5,13 +5,14 @@ from typing import Annotated, Any
 from litestar import MediaType, Request, Response
 from litestar.datastructures import State
 from litestar.di import NamedDependency
+from litestar.exceptions import InternalServerException
 from litestar.params import QueryParameter
 from pydantic_core import from_json
 
 from app.actions.bodies import MAX_WAIT_S
 from app.actions.items import Caller
 from app.api.services import Services
-from app.errors import BadRequest, InvalidField, Unauthorized
+from app.errors import BadRequest, Disconnected, InvalidField, Unauthorized
 from app.model import Principal
 
 MAX_CONVERSATION_ID = 200
@@ -30,6 +31,13 @@ def json_response(body: bytes, status_code: int = 200) -> Response[bytes]:
 
 class StrictRequest(Request[Any, Any, State]):
     """A request whose JSON is bounded in depth and must be valid UTF-8 (RFC 8259, section 8.1)."""
+
+    async def body(self) -> bytes:
+        """The body's bytes. Raises `Disconnected` when they do not come."""
+        try:
+            return await super().body()
+        except InternalServerException as error:  # Litestar's word for it
+            raise Disconnected from error
 
     async def json(self) -> Any:
         """The parsed body. Raises `BadRequest` for what is no JSON, `InvalidField` for JSON that cannot be stored."""

@@ -5,14 +5,16 @@ import contextlib
 import errno
 import signal
 import socket
+import time
 from collections.abc import Iterator
+from functools import partial
 
 import uvicorn
 
 from app.api.cors import Cors
 from app.api.measured import Measured
 from app.errors import StarlingError
-from app.hub.transport import DetachingProtocol
+from app.hub.transport import DetachingProtocol, arrivals
 from app.main import Starling, web_app
 
 DRAIN_S = 8
@@ -53,11 +55,12 @@ class Server(uvicorn.Server):
 
     def __init__(self, starling: Starling) -> None:
         self._hub = starling.hub
+        self._arrivals = arrivals()
         proxies = list(starling.settings.trusted_proxies)
         super().__init__(
             uvicorn.Config(
                 Measured(Cors(web_app(starling))),
-                http=DetachingProtocol,
+                http=partial(DetachingProtocol, arrivals=self._arrivals),  # type: ignore[arg-type] # it is only called
                 ws="none",
                 lifespan="on",
                 access_log=False,
@@ -70,6 +73,11 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=DRAIN_S,
             )
         )
+
+    async def on_tick(self, counter: int) -> bool:
+        """What uvicorn does ten times a second; requests that take too long to arrive are ended."""
+        self._arrivals.tick(time.monotonic())
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends waits and streams, then what is left, then the parts behind."""

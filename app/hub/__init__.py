@@ -6,7 +6,8 @@ feed       one feed's tail of recent frames and its streams
 fill       brings a feed up to the database
 pump       brings one device up to its feed
 stream     what is left of a connection: a transport and a cursor
-transport  takes a connection out of the web server
+transport  the web server's end of a connection, and how a stream takes it over
+arrivals   one timer for all requests that are still arriving
 visits     what happens to a stream with time
 calendar   one timer for all streams
 sse        the bytes of an event stream (pure)

@@ -48,6 +48,7 @@ async def test_a_request_id_repeated_with_the_same_body_gets_the_first_item(assi
     assert (await assistant.call("GET", path)).json()["title"] == "changed since"
 
 
+@pytest.mark.case(6, "the same key with another body: 409")
 @pytest.mark.parametrize(
     "other", [{"title": "second"}, {"title": "first", "text": None}, {"title": "first", "tags": []}]
 )
@@ -140,6 +141,7 @@ async def test_an_equal_update_is_not_a_repeat(assistant: Assistant) -> None:
         assert (answer["item"]["title"], answer["duplicate"]) == (title, False)
 
 
+@pytest.mark.case(6, "50 parallel equal requests over HTTP, with and without a key")
 @pytest.mark.parametrize("key", [{}, {"request_id": "r1"}], ids=["equal bodies", "request_id"])
 async def test_fifty_parallel_requests_make_one_item_and_fifty_equal_answers(
     live: Live, person: Person, assistant: Assistant, key: dict[str, str]

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from app.hub import sse
 from tests.conformance.conftest import OpenBrowser, Parsed
 from tests.harness.live import Live
 from tests.harness.problems import problem
@@ -47,6 +48,7 @@ def items() -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.case(22, "CR, LF, U+2028, U+0085, BOM and others in every field, read by three parsers")
 async def test_every_text_comes_back_as_it_was_sent(
     live: Live, browse: OpenBrowser, parse: Callable[[bytes, int], Awaitable[Parsed]]
 ) -> None:
@@ -80,6 +82,7 @@ async def test_every_text_comes_back_as_it_was_sent(
         assert (await live.get(f"/v1/items/{item['id']}", device.token)).json() == item
 
 
+@pytest.mark.case(22, "the raw bytes of the stream")
 async def test_the_bytes_of_events_hold_no_line_ends_but_their_own(live: Live) -> None:
     person = await live.person()
     assistant = await live.assistant(person)
@@ -97,6 +100,7 @@ async def test_the_bytes_of_events_hold_no_line_ends_but_their_own(live: Live) -
 FIELDS = ("title", "text", "url", "tags", "collection", "data", "request_id")
 
 
+@pytest.mark.case(22, "NUL and lone surrogates: refused")
 @pytest.mark.parametrize("bad", ["\\u0000", "\\ud800", "\\udc00x", "\\ude00\\ud83d"])
 async def test_nul_and_lone_surrogates_are_refused_in_every_field(live: Live, bad: str) -> None:
     person = await live.person()
@@ -108,3 +112,16 @@ async def test_nul_and_lone_surrogates_are_refused_in_every_field(live: Live, ba
     body = f'{{"data": {{"{bad}": 1}}}}'
     problem(await live.http.post("/actions/items", content=body, headers=headers), 422, "invalid")
     assert (await live.get("/v1/me", (await person.device()).token)).json()["feed"]["head"] == 0
+
+
+@pytest.mark.control(22, "an encoder that writes line ends as they are")
+async def test_control_an_encoder_that_writes_line_ends_as_they_are_is_found_out(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode = sse.item
+    monkeypatch.setattr(sse, "item", lambda cursor, wire: encode(cursor, wire.replace(b"\\n", b"\n")))
+    person = await live.person()
+    device = await (await live.listen(await person.device())).until_ready()
+    await (await live.assistant(person)).save(title="a\n\nevent: bye\ndata: {}\n\n")
+    await device.until(lambda seen: len(seen.events) > 2)
+    assert device.names != ["hello", "ready", "item"]

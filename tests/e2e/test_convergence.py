@@ -12,6 +12,7 @@ import pytest
 
 from app.model import Origin
 from app.store.fold import Change
+from tests.harness.counts import times
 from tests.harness.listener import Listener
 from tests.harness.live import Live
 from tests.harness.people import Assistant, Person, TestDevice
@@ -186,10 +187,12 @@ async def handle_some(house: House) -> None:
         house.follower.handle(random.randint(0, 3))
 
 
+SEEDS = times(6, full=30)
 CHANGES = [create, update, delete, expire, batch, reset, prune, for_others]
 ALL: list[Step] = [*CHANGES, create, update, update, batch, drop, connect, handle_some, handle_some]
 
 
+@pytest.mark.case(9, f"{len(CHANGES)} kinds of change, on a live device and one that was away")
 @pytest.mark.parametrize("is_connected", [True, False], ids=["live", "away"])
 @pytest.mark.parametrize("step", CHANGES, ids=lambda step: str(step.__name__))
 async def test_after_every_kind_of_change_the_device_holds_the_state(
@@ -207,7 +210,8 @@ async def test_after_every_kind_of_change_the_device_holds_the_state(
     assert ("reset" in house.follower.kinds) == (step is reset)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.case(9, f"{SEEDS} random sequences of 75 steps")
+@pytest.mark.parametrize("seed", range(SEEDS))
 async def test_after_any_sequence_of_changes_and_connections_the_device_holds_the_state(live: Live, seed: int) -> None:
     random.seed(seed)
     house = await House.open(live)
@@ -217,6 +221,7 @@ async def test_after_any_sequence_of_changes_and_connections_the_device_holds_th
         await house.verify()
 
 
+@pytest.mark.control(9, "a device that misses one event")
 @pytest.mark.parametrize("lost", ["item", "reset"])
 async def test_control_a_device_that_misses_one_event_is_found_out(live: Live, lost: str) -> None:
     house = await House.open(live)

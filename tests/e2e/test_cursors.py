@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
+from app.model import Cursor
 from tests.harness.listener import Listener
 from tests.harness.live import Live
 from tests.harness.people import Person
@@ -64,6 +65,7 @@ async def heard(live: Live, two: dict[str, Any], **options: str) -> Listener:
     return device
 
 
+@pytest.mark.case(11, "bad cursors on streams")
 @pytest.mark.parametrize("place", ["header", "query"])
 async def test_a_stream_answers_a_bad_cursor_with_a_reset_and_the_whole_feed(
     live: Live, two: dict[str, Any], place: str
@@ -78,6 +80,7 @@ async def test_a_stream_answers_a_bad_cursor_with_a_reset_and_the_whole_feed(
         await device.close()
 
 
+@pytest.mark.case(11, "and on pages")
 async def test_pages_answer_a_bad_cursor_with_a_reset_and_the_beginning(live: Live, two: dict[str, Any]) -> None:
     token = (await two["own"].device()).token
     for form, reason in BAD:
@@ -99,6 +102,7 @@ async def test_seq_zero_is_the_beginning(live: Live, two: dict[str, Any]) -> Non
 STRANGE = ["%00", "%0d%0a", "%ff%fe", "%ed%a0%80", "%F0%9F%A6%86", "a" * 60_000]
 
 
+@pytest.mark.case(11, "any bytes as a cursor")
 @pytest.mark.parametrize("path", ["/v1/stream", "/v1/changes"])
 async def test_no_bytes_in_a_cursor_make_a_5xx(live: Live, two: dict[str, Any], path: str) -> None:
     device = await two["own"].device()
@@ -107,9 +111,20 @@ async def test_no_bytes_in_a_cursor_make_a_5xx(live: Live, two: dict[str, Any], 
             assert response.status_code == 200 or 400 <= response.status_code < 500, raw
 
 
+@pytest.mark.case(11, "and as Last-Event-ID")
 async def test_no_last_event_id_makes_a_5xx(live: Live, two: dict[str, Any]) -> None:
     device = await two["own"].device()
     for value in ("\xff\xfe", "a" * 60_000, f"{two['epoch']}.1, {two['epoch']}.2"):
         headers = {**device.headers, "last-event-id": value.encode("latin-1")}
         async with live.http.stream("GET", "/v1/stream", headers=headers) as response:
             assert response.status_code == 200 or 400 <= response.status_code < 500, value
+
+
+@pytest.mark.control(11, "a server that takes any cursor that can be read")
+async def test_control_a_server_that_honours_any_cursor_is_found_out(
+    live: Live, two: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Cursor, "refusal", lambda *_: None)
+    token = (await two["own"].device()).token
+    pages = [(await live.get(f"/v1/changes{in_query(form.format(**two))}", token)).json() for form, _ in BAD]
+    assert [page for page in pages if not page.get("reset")]

@@ -1,6 +1,5 @@
 """Kill -9 of the database and of the server under writers: nothing acknowledged is lost, and all heals by itself."""
 
-import os
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,12 +10,14 @@ import pytest
 from app.errors import Unavailable
 from app.local import sockets
 from tests.harness.build import BuildProcess
+from tests.harness.counts import times
 from tests.harness.killing import family
 from tests.harness.live import Live
 from tests.harness.trial import trying
 from tests.harness.waiting import eventually
 
-ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))
+ROUNDS = times(1, full=3)
+WRITERS = times(8, full=16)
 
 
 @pytest.fixture
@@ -28,11 +29,15 @@ async def server(data_dir: Path) -> AsyncIterator[BuildProcess]:
         process.kill()
 
 
+@pytest.mark.case(
+    2,
+    f"{7 * ROUNDS} kills of Postgres, {5 * ROUNDS} of the server, {ROUNDS} of a backend, {WRITERS} writers, 3 devices",
+)
 async def test_nothing_acknowledged_is_lost_when_database_and_server_are_killed(server: BuildProcess) -> None:
     chance = random.Random(2)
     deaths = (["postgres"] * 4 + ["postmaster", "backend"] + ["server"] * 3 + ["both"] * 2) * ROUNDS
     chance.shuffle(deaths)
-    async with trying(server, writers=8, devices=3) as trial:
+    async with trying(server, writers=WRITERS, devices=3) as trial:
         for death in deaths:
             await trial.progress(chance.randint(20, 120))
             if death in ("postgres", "postmaster"):
@@ -49,6 +54,7 @@ async def test_nothing_acknowledged_is_lost_when_database_and_server_are_killed(
         assert all(len(trial.journal.of("opened", who=who)) > 1 for who in trial.journal.devices)
 
 
+@pytest.mark.control(2, "a server that answers before it commits")
 async def test_a_server_that_says_yes_before_it_commits_is_found_out(server: BuildProcess) -> None:
     """The control: the same crashes, a broken build."""
     server.module = "tests.harness.hasty"
@@ -70,6 +76,7 @@ async def test_restarts_under_writers_lose_nothing_and_tell_every_stream_to_come
         assert await trial.verdict() == []
 
 
+@pytest.mark.case(2, "a server killed with its Postgres running")
 async def test_a_killed_server_leaves_no_postgres_behind_and_the_next_start_needs_no_hand(
     server: BuildProcess,
 ) -> None:

@@ -13,15 +13,17 @@ import pytest
 
 from app.store.database import Database
 from tests.harness.build import BuildProcess
+from tests.harness.counts import times
 from tests.harness.listener import Listener
-from tests.harness.live import Live
+from tests.harness.live import Live, serving
 from tests.harness.people import Assistant, Person
 from tests.harness.speechless import TITLE
 from tests.harness.waiting import eventually
 
-HANG_UPS = 150
+HANG_UPS = times(150, full=1000)
 
 
+@pytest.mark.case(4, "publishing raises, is cancelled, or does nothing")
 @pytest.mark.parametrize("failure", [RuntimeError("made to fail"), asyncio.CancelledError(), None])
 async def test_what_could_not_be_published_is_delivered_all_the_same(
     live: Live, failure: BaseException | None, monkeypatch: pytest.MonkeyPatch
@@ -52,6 +54,7 @@ async def speechless(database_url: str, own_dir: Path) -> AsyncIterator[BuildPro
         server.kill()
 
 
+@pytest.mark.case(4, "the process dies between commit and publish")
 async def test_a_process_that_dies_before_it_publishes_delivers_after_the_reconnect(
     speechless: BuildProcess, database: Database
 ) -> None:
@@ -90,6 +93,7 @@ async def hang_up_somewhere(live: Live, token: str, number: int) -> None:
     writer.transport.abort()
 
 
+@pytest.mark.case(5, f"{HANG_UPS} callers that hang up at random moments")
 async def test_callers_that_hang_up_never_leave_a_change_undelivered(live: Live) -> None:
     person = await live.person()
     device = await live.listen(await person.device())
@@ -109,3 +113,18 @@ async def test_callers_that_hang_up_never_leave_a_change_undelivered(live: Live)
     titles = [item["title"] for item in device.items]
     assert len(set(titles)) == len(titles)
     assert (await live.http.get("/readyz")).status_code == 200
+
+
+@pytest.mark.control(4, "a hub that never compares its feeds with the database")
+async def test_control_a_hub_that_never_checks_is_found_out(
+    database_url: str, own_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.hub.hub.CHECK_S", 3600)
+    async with serving(database_url, own_dir) as live:
+        person = await live.person()
+        device = await live.listen(await person.device())
+        await device.until_ready()
+        monkeypatch.setattr(live.starling.committer, "_publish", lambda _: None)
+        await (await live.assistant(person)).save()
+        with pytest.raises(TimeoutError):
+            await device.until_seq(1, within=8)

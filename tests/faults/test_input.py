@@ -91,6 +91,7 @@ async def sent_everywhere(live: Live, device: TestDevice, body: bytes, **headers
     ]
 
 
+@pytest.mark.case(23, f"{len(NOT_JSON)} bodies that are no JSON, {len(PATHS)} operations")
 @pytest.mark.parametrize("name", NOT_JSON)
 async def test_what_is_no_json_is_refused(live: Live, device: TestDevice, name: str) -> None:
     for response in await sent_everywhere(live, device, NOT_JSON[name]):
@@ -98,12 +99,16 @@ async def test_what_is_no_json_is_refused(live: Live, device: TestDevice, name: 
         assert response.status_code in {400, 422}
 
 
+@pytest.mark.case(
+    23, f"{len(NOT_STORABLE)} bodies that cannot be stored: 100,000 deep, NUL, surrogates, 1e400 and others"
+)
 @pytest.mark.parametrize("name", NOT_STORABLE)
 async def test_json_that_cannot_be_stored_is_refused_with_its_field(live: Live, device: TestDevice, name: str) -> None:
     for response in await sent_everywhere(live, device, NOT_STORABLE[name]):
         assert problem(response, 422, "invalid")["field"]
 
 
+@pytest.mark.control(23, "the web framework's own JSON parser")
 @pytest.mark.parametrize("name", ["deep array", "invalid utf-8"])
 async def test_control_the_web_frameworks_own_parser_fails_this(
     live: Live, device: TestDevice, monkeypatch: pytest.MonkeyPatch, name: str
@@ -133,6 +138,7 @@ def refused_as_too_large(body: bytes) -> None:
     assert (found["status"], found["code"], found["limit"]) == (413, "too_large", 10 * MIB)
 
 
+@pytest.mark.case(23, "11 MB by length")
 @pytest.mark.parametrize(("method", "path"), PATHS)
 async def test_an_eleven_megabyte_body_is_refused_by_its_length(
     live: Live, device: TestDevice, method: str, path: str
@@ -146,6 +152,7 @@ async def test_an_eleven_megabyte_body_is_refused_by_its_length(
     refused_as_too_large(answer.body)
 
 
+@pytest.mark.case(23, "11 MB in chunks")
 @pytest.mark.parametrize(("method", "path"), PATHS)
 async def test_an_eleven_megabyte_body_in_chunks_is_refused(
     live: Live, device: TestDevice, method: str, path: str
@@ -178,6 +185,7 @@ QUERIES += [
 ]
 
 
+@pytest.mark.case(23, f"{len(QUERIES)} hostile queries")
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: str(query)[:20])
 async def test_a_query_of_any_bytes_is_answered_or_refused(live: Live, device: TestDevice, query: str) -> None:
     for path in ("/v1/items", "/actions/items"):

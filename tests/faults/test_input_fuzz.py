@@ -8,11 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.model import WRITABLE_FIELDS
+from tests.harness.counts import times
 from tests.harness.live import Live
 from tests.harness.people import TestDevice
 
+COUNT = times(60, full=600)
 EXAMPLES = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=COUNT, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 ANY_TEXT = st.text(st.characters(), max_size=40)
 JSON = st.recursive(
@@ -64,6 +66,7 @@ def survived(sent: dict[str, Any], item: dict[str, Any]) -> None:
 
 @EXAMPLES
 @given(body=SAVES)
+@pytest.mark.case(23, f"{COUNT} random saves")
 async def test_any_save_is_answered_and_a_success_is_kept(live: Live, device: TestDevice, body: Any) -> None:
     answer = await post(live, device, "/actions/items", body)
     if answer is None:
@@ -75,6 +78,7 @@ async def test_any_save_is_answered_and_a_success_is_kept(live: Live, device: Te
 
 @EXAMPLES
 @given(changes=st.lists(CHANGES, max_size=4))
+@pytest.mark.case(23, f"{COUNT} random batches")
 async def test_any_batch_is_answered_and_what_was_applied_is_kept(
     live: Live, device: TestDevice, changes: list[Any]
 ) -> None:
@@ -95,6 +99,7 @@ async def test_any_batch_is_answered_and_what_was_applied_is_kept(
 
 @EXAMPLES
 @given(body=st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
+@pytest.mark.case(23, f"{COUNT} random byte strings")
 async def test_any_bytes_are_answered(live: Live, device: TestDevice, body: bytes) -> None:
     for path in ("/actions/items", "/v1/changes", "/v1/ack"):
         headers = {**device.headers, "content-type": "application/json"}

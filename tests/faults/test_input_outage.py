@@ -53,6 +53,7 @@ async def prepared(live: Live) -> tuple[Assistant, dict[str, str]]:
     return assistant, {"item": item["id"], "device": str(device.id)}
 
 
+@pytest.mark.case(2, f"every operation ({len(WRITES) + len(READS)}) while the database is away")
 async def test_without_the_database_every_request_is_asked_to_come_again(database_url: str, own_dir: Path) -> None:
     async with outage_before(database_url) as outage, serving_through(outage, own_dir) as live:
         assistant, ids = await prepared(live)
@@ -67,6 +68,7 @@ async def test_without_the_database_every_request_is_asked_to_come_again(databas
         assert await state(assistant) == before
 
 
+@pytest.mark.control(2, "a server that takes an outage for a bug")
 async def test_control_a_server_that_takes_an_outage_for_a_bug_fails_this(
     database_url: str, own_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,17 +6,19 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import asyncpg
+import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.store.commit import Committer
 from app.store.database import Database
 from app.store.feed import FeedReader
+from tests.harness.counts import times
 from tests.harness.people import Person
 from tests.store.making import Published, item_of, put, running
 
 WRITERS = 16
-EACH = 50
+EACH = times(50, full=200)
 
 
 async def linger() -> None:
@@ -44,6 +46,7 @@ async def follow(read: Callable[[int], Awaitable[list[int]]], writing: "asyncio.
             return seen
 
 
+@pytest.mark.case(1, f"{WRITERS} writers with 0 to 10 ms before commit, {WRITERS * EACH} changes, 3 readers")
 async def test_sixteen_writers_lose_nothing_and_agree_on_one_order(database_url: str, person: Person) -> None:
     database = Database(database_url, pool_size=WRITERS + 4)
     reader, published = FeedReader(database), [Published() for _ in range(WRITERS)]
@@ -80,6 +83,7 @@ async def test_sixteen_writers_lose_nothing_and_agree_on_one_order(database_url:
     await database.close()
 
 
+@pytest.mark.control(1, "a reader that trusts a bigserial")
 async def test_control_a_reader_that_trusts_a_bigserial_loses_rows_under_the_same_writers(database_url: str) -> None:
     engine = create_async_engine(database_url, pool_size=WRITERS + 4)
     async with engine.begin() as connection:

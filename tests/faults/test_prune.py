@@ -18,6 +18,7 @@ async def pruned(live: Live) -> int:
     return await Upkeep(live.starling.database, live.starling.committer, tombstone_age=timedelta(0)).prune()
 
 
+@pytest.mark.case(10, "a prune passes a cursor")
 async def test_a_prune_past_a_cursor_resets_the_device(live: Live) -> None:
     person = await live.person()
     assistant = await live.assistant(person)
@@ -58,6 +59,7 @@ async def pages(live: Live, token: str, between: Callable[[int], Awaitable[None]
     return held, read
 
 
+@pytest.mark.case(10, "a prune during a paged first sync")
 @pytest.mark.parametrize("pruning", [True, False])
 async def test_a_prune_between_pages_of_a_first_sync_leads_to_an_end_and_misses_no_deletion(
     live: Live, pruning: bool
@@ -96,6 +98,7 @@ async def test_a_prune_of_what_was_deleted_before_a_first_sync_began_resets_nobo
     assert held == await items(live.url, token)
 
 
+@pytest.mark.control(10, "a prune without a floor")
 async def test_control_without_a_floor_a_prune_hides_a_deletion(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     lowered = str(upkeep._PRUNE.text).replace("greatest(floor, told.highest)", "floor")
     monkeypatch.setattr(upkeep, "_PRUNE", text(lowered))
@@ -114,6 +117,7 @@ async def test_control_without_a_floor_a_prune_hides_a_deletion(live: Live, monk
     assert held != await items(live.url, token)
 
 
+@pytest.mark.case(10, "a prune during a stream's first sync")
 async def test_a_prune_during_a_streams_first_sync_leads_to_ready_and_misses_no_deletion(live: Live) -> None:
     person = await live.person()
     assistant, token = await live.assistant(person), await person.token()

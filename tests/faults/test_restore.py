@@ -82,6 +82,7 @@ async def restored_from_a_dump(
         yield live.url, token, before
 
 
+@pytest.mark.case(10, "a dump is loaded, writes pass old cursors")
 async def test_a_loaded_dump_resets_every_device(
     restorable_url: str, cluster_url: str, own_dir: Path, binaries: Path | None
 ) -> None:
@@ -93,6 +94,7 @@ async def test_a_loaded_dump_resets_every_device(
             assert held_after(before, back) == await items(url, token)
 
 
+@pytest.mark.control(10, "a restore without new epochs")
 async def test_control_without_new_epochs_a_loaded_dump_leaves_devices_wrong(
     restorable_url: str, cluster_url: str, own_dir: Path, binaries: Path | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,6 +113,7 @@ def copy(source: Path, target: Path) -> None:
     subprocess.run(["cp", "-a", source, target], check=True)
 
 
+@pytest.mark.case(10, "a cold copy of the cluster, and of the whole data directory, comes back")
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # the process has it as its log
 @pytest.mark.parametrize("what", ["postgres", "."], ids=["the cluster", "the data directory"])
 async def test_a_cold_copy_resets_every_device(data_dir: Path, what: str) -> None:

@@ -1,7 +1,6 @@
 """Whatever happens to a feed, in whatever order: devices hold what the database holds, and were sent it in order."""
 
 import asyncio
-import os
 import random
 from collections.abc import AsyncIterator, Collection, Coroutine
 from pathlib import Path
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from app.hub.fill import Filler
+from tests.harness.counts import times
 from tests.harness.judge import JudgedWorld
 from tests.harness.waiting import eventually
 
@@ -20,6 +20,8 @@ TOGETHER = (
     *("post", "update", "delete", "connect", "drop", "rotate", "poll"),
     *("ack", "revoke", "prune", "expire", "check", "rename"),
 )
+STEPS = 25
+EXAMPLES = times(12, full=150)
 ALONE = ("save", "restore", "lose_bus", "find_bus", "restart")
 number = st.integers(0, 60)
 
@@ -92,7 +94,7 @@ def walk(machine: type[Happenings], examples: int) -> None:
         machine,
         settings=settings(
             max_examples=examples,
-            stateful_step_count=25,
+            stateful_step_count=STEPS,
             deadline=None,
             database=None,
             phases=[Phase.generate],
@@ -101,8 +103,11 @@ def walk(machine: type[Happenings], examples: int) -> None:
     )
 
 
+@pytest.mark.case(
+    8, f"{EXAMPLES} random walks of {STEPS} steps: {len(TOGETHER) + len(ALONE)} kinds of happening, SQL as the oracle"
+)
 def test_devices_hold_what_the_database_holds_whatever_happens(machine: type[Happenings]) -> None:
-    walk(machine, int(os.environ.get("FAULT_ROUNDS", "1")) * 12)
+    walk(machine, EXAMPLES)
 
 
 @pytest.fixture
@@ -159,6 +164,7 @@ async def test_a_device_that_joins_while_another_one_is_judged_is_not_taken_for_
     assert [seat.replica.farewell for seat in world.seats[:2]] == [None, None]
 
 
+@pytest.mark.control(8, "a hub without the gap check, one that forgets a reset")
 @pytest.mark.parametrize("broken", ["gaps", "resets"])
 async def test_a_broken_hub_is_found_out(world: JudgedWorld, broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: a hub that takes whatever comes for the next change, and one that forgets to say `reset`."""

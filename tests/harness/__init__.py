@@ -11,7 +11,10 @@ Faults          journal    what clients asked and were told      checker    name
                 build      servers, also broken ones             killing    processes and their children
                 proxy      loses connections around COMMIT       outage     a database that is away
                 halfopen   a device behind a cable to pull
+                smalldisk  a server on a disk that can fill up   clocks     a server whose clock is wrong
+                counts     how much is done                      cases      what is proved, and the table of it
 Broken servers  hasty      says 201 before it commits            speechless dies between commit and telling
+                wallclock  believes its own clock
 A random walk   world      all that can happen to a feed         seat       a device of it
                 judge      the verdict on it                     oracle     what the database says
 """

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import httpx2
 
@@ -35,6 +36,11 @@ class ServerProcess:
         """Where it listens."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def program(self) -> list[str]:
+        """What takes the arguments of `starling`."""
+        return [sys.executable, "-m", "app.cli"]
+
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("STARLING_")}
         return {**kept, "STARLING_DATA_DIR": str(self.data_dir), "STARLING_LOG_FORMAT": "json", **self.environment}
@@ -52,12 +58,12 @@ class ServerProcess:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    async def start(self) -> "ServerProcess":
+    async def start(self) -> Self:
         """Starts it; returns when it is ready."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with (self.data_dir / "server.log").open("ab") as log:
             self.process = subprocess.Popen(  # noqa: ASYNC220
-                [sys.executable, "-m", "app.cli", "serve", "--port", str(self.port)],
+                [*self.program, "serve", "--port", str(self.port)],
                 env=self._environment(),
                 stderr=log,
             )

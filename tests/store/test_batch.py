@@ -56,6 +56,7 @@ def test_seqs_follow_the_order_of_arrival_feed_by_feed() -> None:
     assert dict(zip(column(batch, "h_feed"), column(batch, "h_head"), strict=True)) == {FEED: 13, OTHER: 2}
 
 
+@pytest.mark.case(3, "one item twice in a batch")
 def test_an_item_changed_twice_is_one_row_and_two_messages() -> None:
     batch = folded(put(FEED, ITEM, title="a"), put(FEED, ITEM, 1, title="b"), put(FEED, ITEM, "create", title="c"))
     assert [outcome.status for outcome in batch.outcomes] == ["applied", "applied", "conflict"]
@@ -111,6 +112,7 @@ def test_messages_carry_what_the_hub_needs() -> None:
     assert (message.epoch, message.auth, message.audience) == ("aaaaaaaa", 3, frozenset({OTHER}))
 
 
+@pytest.mark.case(3, "one key twice in a batch")
 def test_a_key_repeated_in_a_batch_has_one_effect() -> None:
     key = named(b"k", b"body")
     batch = folded(put(FEED, title="a", replay=key), put(FEED, title="a", replay=key))

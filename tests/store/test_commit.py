@@ -13,6 +13,7 @@ from sqlalchemy import text
 from app.errors import InvalidField, RequestIdReused, Unavailable
 from app.model import Changed
 from app.store import commit
+from app.store.batch import Batch
 from app.store.commit import Committer
 from app.store.database import Database
 from app.store.fold import Change
@@ -83,6 +84,7 @@ async def test_a_key_counts_for_its_life(committer: Committer, feed_id: UUID) ->
     assert (await committer.submit(put(feed_id, replay=ended))).status == "applied"
 
 
+@pytest.mark.case(6, "50 parallel requests with one key through 5 committers")
 @pytest.mark.parametrize("fresh", [False, True])
 async def test_fifty_parallel_requests_with_one_key_are_one_item(
     database: Database, person: Person, feed_id: UUID, sql: Sql, fresh: bool
@@ -96,6 +98,7 @@ async def test_fifty_parallel_requests_with_one_key_are_one_item(
     assert [tuple(row) for row in await sql("select count(*), max(seq) from items")] == [(1, 1)]
 
 
+@pytest.mark.case(3, "one bad change among 500")
 @pytest.mark.parametrize("fresh", [False, True])
 @pytest.mark.parametrize("values", POISON)
 async def test_a_change_that_cannot_be_stored_fails_alone_among_five_hundred(
@@ -195,3 +198,14 @@ async def test_a_batch_ends_at_its_size(
     assert [outcome.seq for outcome in outcomes] == list(range(1, 27))
     counted = await sql("select count(*), min(seq) from items group by xmin order by 2")
     assert [row[0] for row in counted] == [10, 10, 3, 3]
+
+
+@pytest.mark.control(6, "committers that forget the keys of earlier requests")
+async def test_control_committers_that_forget_keys_are_found_out(
+    database: Database, feed_id: UUID, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Batch, "load_replays", lambda *_: None)
+    for _ in range(3):
+        async with committing(database) as committer:
+            await committer.submit(put(feed_id, title="a", replay=named(b"k")))
+    assert [row.items for row in await sql("select count(*) as items from items")] != [1]

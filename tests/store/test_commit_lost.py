@@ -61,6 +61,7 @@ async def only(sql: Sql) -> tuple[int, int]:
     return row.items, row.head
 
 
+@pytest.mark.case(3, "connection lost after COMMIT")
 async def test_a_commit_whose_answer_was_lost_succeeds_once(
     proxy: Proxy, committer: Committer, published: Published, feed_id: UUID, sql: Sql, fresh: bool
 ) -> None:
@@ -76,6 +77,7 @@ async def test_a_commit_whose_answer_was_lost_succeeds_once(
     assert published.seqs(feed_id) == [1]
 
 
+@pytest.mark.case(3, "connection lost before COMMIT")
 async def test_a_commit_that_never_arrived_is_made_anew(
     proxy: Proxy, committer: Committer, published: Published, feed_id: UUID, sql: Sql, fresh: bool
 ) -> None:
@@ -87,6 +89,7 @@ async def test_a_commit_that_never_arrived_is_made_anew(
     assert (await only(sql), published.seqs(feed_id)) == ((1, 1), [1])
 
 
+@pytest.mark.case(3, "no proof of the commit: 503 outcome_unknown")
 @pytest.mark.parametrize("change", ["update items set wire = 'x'", "delete from items"])
 async def test_a_commit_that_cannot_be_proven_is_called_unknown(
     proxy: Proxy, committer: Committer, feed_id: UUID, sql: Sql, monkeypatch: pytest.MonkeyPatch, change: str
@@ -182,6 +185,7 @@ async def test_a_number_that_another_transaction_got_proves_nothing(database: Da
         await uncertain.status(database, batch)
 
 
+@pytest.mark.case(3, "the same over HTTP, repeated with the same key")
 @pytest.mark.parametrize("mode", ["after", "before"])
 async def test_over_http_a_repeat_after_a_lost_connection_is_one_item(
     proxy: Proxy, live: Live, sql: Sql, monkeypatch: pytest.MonkeyPatch, mode: Mode
@@ -200,3 +204,14 @@ async def test_over_http_a_repeat_after_a_lost_connection_is_one_item(
     assert device.items == [repeat["item"]]
     assert await only(sql) == (1, 1)
     await database.close()
+
+
+@pytest.mark.control(3, "a committer that forgets the keys of earlier requests")
+async def test_control_a_committer_that_forgets_keys_is_found_out(
+    proxy: Proxy, committer: Committer, feed_id: UUID, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Batch, "load_replays", lambda *_: None)
+    proxy.mode = "after"
+    await told(committer, milk(feed_id))
+    await told(committer, milk(feed_id))
+    assert (await only(sql))[0] == 2

@@ -119,6 +119,7 @@ async def test_the_second_half_waits_for_the_end_of_older_code(url: str, scratch
     assert "search" not in await columns(url)
 
 
+@pytest.mark.case(12, "old code writes and reads while the first half of an upgrade is applied")
 async def test_old_code_writes_and_reads_while_the_first_half_is_applied(url: str, scratch: Scratch) -> None:
     scratch.add("pre", COLUMN)
     scratch.add("pre", "alter table feeds add column colour text not null default 'blue'")
