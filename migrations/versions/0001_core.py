@@ -24,7 +24,9 @@ create function commit_new_items(
     keys bytea[], fingerprints bytea[], lives interval[], keeps boolean[]
 ) returns table (
     feed uuid, feed_epoch text, feed_auth bigint, first_seq bigint, moment text, receivers text
-) language plpgsql as $function$
+) language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $function$
 #variable_conflict use_column
 declare
     locked uuid[];
