@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
@@ -98,6 +99,25 @@ class Prepared:
         return await connection.fetch(self._sql, *(arguments[name] for name in self._names), record_class=_Record)
 
 
+@dataclass(frozen=True)
+class _Lent:
+    """A connection of the pool, and its driver."""
+
+    connection: AsyncConnection
+    driver: asyncpg.Connection
+
+    @classmethod
+    async def of(cls, engine: AsyncEngine) -> "_Lent":
+        connection = await engine.connect()
+        raw = await connection.get_raw_connection()
+        return cls(connection, cast("asyncpg.Connection", raw.driver_connection))
+
+    async def give_up(self) -> None:
+        """Closes it; the pool makes another."""
+        await self.connection.invalidate()
+        await self.connection.close()
+
+
 class Database:
     """A pool of connections that act as `starling_app`."""
 
@@ -110,6 +130,7 @@ class Database:
             "jit": "off",
             "timezone": "UTC",
         }
+        self._kept: _Lent | None = None
         self.engine: AsyncEngine = create_async_engine(
             url,
             pool_size=pool_size,
@@ -129,14 +150,22 @@ class Database:
 
     @asynccontextmanager
     async def driver(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection's driver, outside of any transaction. It is closed, not used again, when the body fails."""
-        async with passing_failures(), self.engine.connect() as connection:
-            driver = cast("asyncpg.Connection", (await connection.get_raw_connection()).driver_connection)
+        """A connection's driver, outside of any transaction. It is kept for the next, closed when the body fails."""
+        async with passing_failures():
+            lent, self._kept = self._kept, None
+            if lent is not None and lent.driver.is_closed():
+                await lent.give_up()
+                lent = None
+            lent = lent or await _Lent.of(self.engine)
             try:
-                yield driver
+                yield lent.driver
             except BaseException:
-                await connection.invalidate()
+                await lent.give_up()
                 raise
+            if self._kept is None:
+                self._kept = lent
+            else:
+                await lent.connection.close()
 
     @property
     def connections(self) -> tuple[int, int]:
@@ -169,6 +198,9 @@ class Database:
 
     async def close(self) -> None:
         """Closes every connection."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            await kept.give_up()
         await self.engine.dispose()
 
 

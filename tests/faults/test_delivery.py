@@ -103,7 +103,8 @@ async def test_callers_that_hang_up_never_leave_a_change_undelivered(live: Live)
         await asyncio.gather(*(hang_up_somewhere(live, token, begin + n) for n in range(10)))
     await (await live.assistant(person)).save(title="the last")
     pools = [live.starling.database.engine.pool, live.starling.writing.engine.pool]
-    await eventually(lambda: sum(pool.checkedout() for pool in pools) == 0, 15, "the return of every connection")  # type: ignore[attr-defined]
+    kept = 1  # by the writer, for the next batch
+    await eventually(lambda: sum(pool.checkedout() for pool in pools) == kept, 15, "the return of every connection")  # type: ignore[attr-defined]
 
     head = await live.starling.reader.head(person.feed_id)
     assert head is not None

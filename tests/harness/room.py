@@ -198,7 +198,8 @@ async def open_room(database: Database, **caps: int) -> AsyncIterator[Room]:
 
     limits = Caps(**{"per_device": 4, "per_user": 64, "lifetime_s": 600, **caps})
     hub = Hub(reader, grants, devices, presence, limits, on_check=nothing, on_rewound=rewound)
-    committer = Committer(database, publish)
+    writing = Database(database.engine.url.render_as_string(hide_password=False), pool_size=2)
+    committer = Committer(writing, publish)
     room = Room(database, hub, bus, presence, reader, grants, devices, committer)
     work = [asyncio.create_task(each) for each in (hub.run(bus.listen()), committer.run())]
     await asyncio.sleep(0)
@@ -209,3 +210,4 @@ async def open_room(database: Database, **caps: int) -> AsyncIterator[Room]:
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
+        await writing.close()
