@@ -1,4 +1,4 @@
-"""Who Postgres runs as, and how its programs are started: it refuses to run as root."""
+"""Who the embedded servers run as, and how programs are started: Postgres refuses to run as root."""
 
 import asyncio
 import ctypes
@@ -24,7 +24,7 @@ SPEECH = 2000  # characters of a failed program's output that are worth showing
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The account that Postgres runs as; `dropped` when this process is root and gives its rights up for it."""
+    """The account that a server runs as; `dropped` when this process is root and gives its rights up for it."""
 
     uid: int
     gid: int
@@ -130,7 +130,7 @@ class Account:
 def require_main_thread() -> None:
     """The kernel sends a parent-death signal when the *thread* that forked ends, not the process."""
     if threading.current_thread() is not threading.main_thread():
-        raise RuntimeError("Postgres must be started from the main thread")
+        raise RuntimeError("Children must be started from the main thread")
 
 
 def _bound_to(parent: int, last: signal.Signals) -> Callable[[], None] | None:
