@@ -1,4 +1,4 @@
-"""One Postgres cluster and one migrated database for the run of a worker; each test finds the tables empty."""
+"""One Postgres with a migrated database, and one Valkey, for the run of a worker; each test finds them empty."""
 
 import asyncio
 import os
@@ -8,11 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import redis.asyncio
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.cli.serve import raise_file_limit
-from app.local import Postgres, sockets
+from app.local import Postgres, Valkey, sockets
 from app.store.database import Database
 from app.store.schema import migrate
 from app.store.tables import metadata
@@ -77,6 +78,25 @@ async def database_url(cluster_url: str) -> str:
         await connection.execute(_EMPTY)
     await engine.dispose()
     return cluster_url
+
+
+@pytest.fixture(scope="session")
+async def valkey() -> AsyncIterator[Valkey]:
+    """A Valkey that nobody kills."""
+    parent = open_directory()
+    server = Valkey(parent)
+    await server.start()
+    yield server
+    await server.stop()
+    shutil.rmtree(parent)
+
+
+@pytest.fixture
+async def redis_url(valkey: Valkey) -> str:
+    """Its address; it is empty."""
+    async with redis.asyncio.Redis.from_url(valkey.url) as client:
+        await client.flushall()
+    return valkey.url
 
 
 @pytest.fixture

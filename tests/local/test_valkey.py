@@ -61,7 +61,7 @@ def owner(path: Path | str) -> int:
 
 async def say(one: Valkey, *words: str) -> Any:
     async with redis.asyncio.Redis.from_url(one.url, decode_responses=True) as client:
-        return await client.execute_command(*words)
+        return await client.execute_command(*words)  # type: ignore[no-untyped-call]
 
 
 async def pings(one: Valkey) -> bool:
