@@ -44,6 +44,7 @@ from app.store.lineage import Lineage
 from app.store.upkeep import Upkeep
 
 UPKEEP_S = 30.0
+WRITING_POOL = 2
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +63,7 @@ class Starling:
         """`process` names this one among those that share the bus: a new name each time."""
         self.settings = settings
         self.database = Database(database_url, pool_size=settings.database_pool)
-        self.writing = Database(database_url, pool_size=2)  # readers cannot keep writes waiting
+        self.writing = Database(database_url, pool_size=WRITING_POOL)  # readers cannot keep writes waiting
         self.bus, self.presence = _bus(settings, process or uuid4())
         self.grants = Grants(self.database)
         self.devices = Devices(self.database)

@@ -11,10 +11,11 @@ from urllib.parse import quote
 import structlog
 
 from app.local import postmaster, sockets
-from app.local.account import Account, require_main_thread
+from app.local.account import Account
 from app.local.backoff import Backoff
 from app.local.cluster import Cluster
 from app.local.errors import LocalDatabaseError, LocalServerError
+from app.local.lifeline import require_main_thread
 from app.local.postmaster import Postmaster
 from app.local.programs import binaries as find_binaries
 from app.local.programs import runnable

@@ -12,10 +12,11 @@ from urllib.parse import quote
 import structlog
 
 from app.local import sockets, wheels
-from app.local.account import Account, require_main_thread
+from app.local.account import Account
 from app.local.backoff import Backoff
 from app.local.child import Child
 from app.local.errors import LocalBusError, LocalServerError
+from app.local.lifeline import require_main_thread
 from app.local.startlock import try_lock
 
 log = structlog.get_logger(__name__)
