@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -134,3 +135,14 @@ async def live(database_url: str, own_dir: Path) -> AsyncIterator[Live]:
 async def person(database: Database) -> Person:
     """Somebody."""
     return await Person.make(database)
+
+
+@pytest.fixture
+async def own_valkey(data_dir: Path) -> AsyncIterator[Valkey]:
+    """A Valkey of the test's own, to be killed and stopped."""
+    server = Valkey(data_dir)
+    await server.start()
+    yield server
+    with suppress(ProcessLookupError):
+        os.kill(server.pid or 0, signal.SIGCONT)
+    await server.stop()

@@ -54,6 +54,7 @@ class SharedPresence(Presence):
         self._wake = asyncio.Event()
         self._reads = SharedRead(self._read)
         self._rests_until = 0.0
+        self._is_told_of = False
         self._known: OrderedDict[UUID, _Known] = OrderedDict()
         self._alive_until: dict[bytes, float] = {}
 
@@ -75,14 +76,14 @@ class SharedPresence(Presence):
         """Tells the other processes of this one's devices until cancelled, and then that it is gone."""
         try:
             while True:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), RENEW_S)
                 self._wake.clear()
                 changed = {self._changed.pop() for _ in range(min(len(self._changed), FEEDS_AT_ONCE))}
                 if not await succeeds(self._tell(changed), CALL_S):
                     self._note(changed)
                     await asyncio.sleep(REST_S)
                 self._note(())
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), RENEW_S)
         finally:
             await succeeds(self._redis.delete(_process_key(self._name)), CALL_S)
             await self._redis.aclose()
@@ -103,8 +104,14 @@ class SharedPresence(Presence):
             else:
                 pipeline.hdel(key, self._name)
         before, *_ = await pipeline.execute()
-        if before is None:  # Redis knows nothing of this process, or no more
-            self._note(self._open)
+        if before is None and self._is_told_of:
+            self._start_over()
+        self._is_told_of = True
+
+    def _start_over(self) -> None:
+        """Redis was emptied: it is asked again when all processes have had the time to tell it anew."""
+        self._rests_until = asyncio.get_running_loop().time() + RENEW_S + CALL_S
+        self._note(self._open)
 
     async def _read(self, feed_ids: Collection[UUID]) -> dict[UUID, Mapping[UUID, int]]:
         now = asyncio.get_running_loop().time()
@@ -117,8 +124,12 @@ class SharedPresence(Presence):
         pipeline = self._redis.pipeline(transaction=False)
         for feed_id in feed_ids:
             pipeline.hgetall(_live_key(feed_id))
-        found: list[dict[bytes, bytes]] = await pipeline.execute()
-        said = dict(zip(feed_ids, found, strict=True))
+        pipeline.exists(_process_key(self._name))
+        *found, is_known = await pipeline.execute()
+        if self._is_told_of and not is_known:
+            self._start_over()
+            return
+        said: dict[UUID, dict[bytes, bytes]] = dict(zip(feed_ids, found, strict=True))
         dead = await self._dead({name for each in found for name in each} - {self._name})
         now = asyncio.get_running_loop().time()
         for feed_id, each in said.items():

@@ -151,6 +151,8 @@ async def test_what_redis_has_forgotten_is_said_again(
     await sees(one, PHONE, feed=OTHER)
     async with redis.asyncio.Redis.from_url(redis_url) as client:
         await client.flushall()
+    assert await two.online(FEED) == {LAPTOP}
+    monkeypatch.setattr(shared_presence, "KNOWN_S", 0)
     await sees(two, LAPTOP)
     await sees(one, PHONE, feed=OTHER)
 
