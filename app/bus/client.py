@@ -9,6 +9,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+GIVE_UP_S = 1.0
+
 log = structlog.get_logger(__name__)
 
 
@@ -25,14 +27,27 @@ def connect(url: str, timeout_s: float) -> Redis:
 
 
 async def succeeds(call: Awaitable[object], within_s: float) -> bool:
-    """Whether it did so in time; a call that did not is given up."""
+    """Whether it did so in time; a call that did not is given up.
+
+    It is a task of its own, because the client now and then takes a cancellation for a failure, and goes on.
+    """
+    task = asyncio.ensure_future(call)
+    task.add_done_callback(_look_at)
     try:
-        async with asyncio.timeout(within_s):
-            await call
-    except (RedisError, OSError) as error:
+        await asyncio.wait([task], timeout=within_s)
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.wait([task], timeout=GIVE_UP_S)
+        raise
+    if not task.done():
+        task.cancel()
+        return False
+    return not task.cancelled() and task.exception() is None
+
+
+def _look_at(task: asyncio.Future[object]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if isinstance(error, (RedisError, OSError)):
         log.debug("redis.call_failed", error=type(error).__name__)
-        return False
-    except Exception:  # hints are lost, and whoever lives by them goes on
-        log.exception("redis.call_failed")
-        return False
-    return True
+    elif error is not None:  # hints are lost, and whoever lives by them goes on
+        log.error("redis.call_failed", exc_info=error)

@@ -29,7 +29,6 @@ TIMEOUT_S = 3.0
 """For any call, above `BLOCK_MS`: a stopped Redis takes commands and never answers."""
 SETTLE_S = 5.0
 """How often is looked whether the streams are still the same."""
-LONGEST_S = SETTLE_S + 2 * TIMEOUT_S
 RETRY_S = 0.25
 BEGINNING = b"0-0"
 
@@ -83,14 +82,18 @@ class RedisBus(LocalBus):
                 await asyncio.sleep(RETRY_S)
 
     async def _read_on_and_on(self, on_gap: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
         while True:
-            if await succeeds(self._settle(), TIMEOUT_S):
+            reads = await succeeds(self._settle(on_gap), TIMEOUT_S)
+            if reads and not self._connected:
                 on_gap()
-                self._tell(connected=True)
-                while await succeeds(self._read_for_a_while(on_gap), LONGEST_S):
-                    pass
-            self._tell(connected=False)
-            await asyncio.sleep(RETRY_S)
+            self._tell(connected=reads)
+            until = loop.time() + SETTLE_S
+            while reads and loop.time() < until:
+                reads = await succeeds(self._read(), TIMEOUT_S)
+            if not reads:
+                self._tell(connected=False)
+                await asyncio.sleep(RETRY_S)
 
     async def _send(self, batch: Iterable[Message]) -> None:
         shards: dict[int, list[Message]] = {}
@@ -102,17 +105,12 @@ class RedisBus(LocalBus):
             pipeline.xadd(STREAMS[shard], entry, maxlen=KEPT, approximate=True)  # type: ignore[arg-type]
         await pipeline.execute()
 
-    async def _settle(self) -> None:
+    async def _settle(self, on_gap: Callable[[], None]) -> None:
         """Finds the places to read on from: at first, the streams' ends."""
         ends = await self._ends()
         self._places = self._places or ends
-
-    async def _read_for_a_while(self, on_gap: Callable[[], None]) -> None:
-        until = asyncio.get_running_loop().time() + SETTLE_S
-        while asyncio.get_running_loop().time() < until:
-            await self._read()
         # Streams that end before our place were emptied, and all that they hold is new.
-        emptied = {name for name, end in (await self._ends()).items() if _order(end) < _order(self._places[name])}
+        emptied = {name for name, end in ends.items() if _order(end) < _order(self._places[name])}
         if emptied:
             self._places |= dict.fromkeys(emptied, BEGINNING)
             on_gap()

@@ -83,7 +83,8 @@ class SharedPresence(Presence):
                     await asyncio.sleep(REST_S)
                 self._note(())
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), RENEW_S)
+                    async with asyncio.timeout(RENEW_S):
+                        await self._wake.wait()
         finally:
             await succeeds(self._redis.delete(_process_key(self._name)), CALL_S)
             await self._redis.aclose()

@@ -236,7 +236,8 @@ class Hub:
     async def _check_on_and_on(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._look_now.wait(), CHECK_S)
+                async with asyncio.timeout(CHECK_S):
+                    await self._look_now.wait()
             self._look_now.clear()
             for part in (self.watch.check, self._on_check, self._note_seen):
                 try:

@@ -110,8 +110,21 @@ async def test_a_process_that_ends_takes_its_devices_along(redis_url: str) -> No
         await sees(one)
 
 
+async def test_it_ends_when_it_is_told_to_whatever_happens_at_that_moment(redis_url: str) -> None:
+    for _ in range(20):
+        presence = shared(redis_url)
+        task = asyncio.create_task(presence.run())
+        await eventually(lambda presence=presence: presence._is_told_of and not presence._wake.is_set())  # type: ignore[misc]
+        presence.enter(FEED, LAPTOP)
+        task.cancel()
+        await asyncio.wait([task], timeout=10)
+        assert task.done()
+
+
 async def test_a_killed_process_is_forgotten_and_buried(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared_presence, "ALIVE_S", 1)
+    assert shared_presence.ALIVE_S + shared_presence.BELIEVED_S <= 30
+    monkeypatch.setattr(shared_presence, "ALIVE_S", 2)
+    monkeypatch.setattr(shared_presence, "RENEW_S", 0.2)
     async with running(shared(redis_url)) as one, redis.asyncio.Redis.from_url(redis_url) as client:
         killed = shared(redis_url)
         killed.enter(FEED, PHONE)
@@ -120,8 +133,6 @@ async def test_a_killed_process_is_forgotten_and_buried(redis_url: str, monkeypa
         assert await one.online(FEED) == {PHONE}
         await sees(one)
         await eventually(lambda: _is_empty(client), 15)
-        monkeypatch.undo()
-        assert shared_presence.ALIVE_S + shared_presence.BELIEVED_S <= 30
 
 
 async def _is_empty(client: redis.asyncio.Redis) -> bool:
