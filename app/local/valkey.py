@@ -75,11 +75,12 @@ class Valkey:
         self._data_dir.mkdir(mode=0o700 if os.geteuid() else 0o711, parents=True, exist_ok=True)
         deadline = time.monotonic() + PATIENCE
         while True:
-            if self._takes_over() and not self.owned:
+            is_new = self._takes_over() and not self.owned
+            if is_new:
                 self._launch()
             if await self._answers(deadline):
                 return
-            if self._child is not None or time.monotonic() > deadline:
+            if is_new or time.monotonic() > deadline:
                 raise LocalBusError(self._explanation())
 
     async def supervise(self) -> None:
