@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import pytest
 from app.store.database import Database
 from tests.harness.killing import family
 from tests.harness.listener import Listener
+from tests.harness.metrics import Metrics
 from tests.harness.people import Person
 from tests.harness.process import ServerProcess, free_port
 from tests.harness.waiting import eventually
@@ -90,14 +90,6 @@ async def all_have(devices: list[Device], titles: list[str]) -> None:
         assert seqs == sorted(set(seqs))
 
 
-async def metric(server: ServerProcess, name: str) -> float:
-    port = server.environment["STARLING_METRICS_PORT"]
-    async with httpx2.AsyncClient() as http:
-        text = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
-    found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
-    return float(found[1]) if found else 0.0
-
-
 async def test_a_dead_worker_is_replaced_and_nothing_is_lost(crew: ServerProcess, database: Database) -> None:
     person = await Person.make(database)
     token = await person.token()
@@ -116,12 +108,10 @@ async def test_a_dead_worker_is_replaced_and_nothing_is_lost(crew: ServerProcess
     await all_have(devices, titles)
     await eventually(lambda: len(crew.worker_pids) == 2 and before[0] not in crew.worker_pids, WITHIN, "another worker")
     assert before[1] in crew.worker_pids
-    assert await metric(crew, "starling_changes_total") >= 59
-
-    async def counted() -> bool:
-        return await metric(crew, "starling_streams") == 8
-
-    await eventually(counted, WITHIN, "the streams of those who live")
+    metrics = Metrics(f"http://127.0.0.1:{crew.environment['STARLING_METRICS_PORT']}/metrics")
+    assert await metrics.value("starling_changes_total") >= 59  # the dead one's are still counted
+    await metrics.until(2, "starling_processes")
+    await metrics.until(8, "starling_streams")
     await stop_all(devices, tasks)
 
 
