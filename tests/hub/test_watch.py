@@ -96,6 +96,19 @@ async def test_the_check_is_made_by_itself(room: Room, person: Person) -> None:
     await seat.until_seq(1, within=15)
 
 
+async def test_who_says_that_messages_may_be_lost_need_not_wait_for_the_next_check(
+    room: Room, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "CHECK_S", 3600)
+    seat = await live(room, person)
+    room.hub.check_soon()  # ends the wait that began before
+    await eventually(lambda: not room.hub._look_now.is_set())
+    room.deaf = True
+    await room.put(person)
+    room.hub.check_soon()
+    await seat.until_seq(1, within=15)
+
+
 @pytest.mark.parametrize("epoch", ["its own", "zzzzzzzz"])
 async def test_a_bogus_hint_costs_one_read_and_never_loops(
     room: Room, person: Person, epoch: str, monkeypatch: pytest.MonkeyPatch
