@@ -5,6 +5,7 @@ api        HTTP: thin edges                 actions    the write path: what call
 auth       tokens and who holds them        hub        the read path: streams, and what is written to them
 store      Postgres                         bus        hints between those who write and those who deliver
 local      the embedded Postgres            telemetry  logs and metric names
-settings   all configuration                errors     every error
-gauges     how things stand         model      the vocabulary
+settings   all configuration                shared     reads that callers of one moment share
+gauges     how things stand                 errors     every error
+model      the vocabulary
 """

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID, uuid4
 
 import structlog
 from litestar import Litestar, Router
@@ -27,6 +28,8 @@ from app.api.stream import issue_ticket, open_stream, subscriber
 from app.auth.tokens import Tokens
 from app.bus.local import LocalBus
 from app.bus.presence import Presence
+from app.bus.redis import RedisBus
+from app.bus.shared_presence import SharedPresence
 from app.errors import Unavailable
 from app.gauges import Gauges
 from app.hub.hub import Caps, Hub
@@ -41,6 +44,7 @@ from app.store.lineage import Lineage
 from app.store.upkeep import Upkeep
 
 UPKEEP_S = 30.0
+WRITING_POOL = 2
 
 log = structlog.get_logger(__name__)
 
@@ -48,12 +52,19 @@ log = structlog.get_logger(__name__)
 class Starling:
     """All parts of one process. `async with starling.running():` runs what runs beside the requests."""
 
-    def __init__(self, settings: Settings, database_url: str, public_url: str, landmark: Path | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database_url: str,
+        public_url: str,
+        landmark: Path | None = None,
+        process: UUID | None = None,
+    ) -> None:
+        """`process` names this one among those that share the bus: a new name each time."""
         self.settings = settings
         self.database = Database(database_url, pool_size=settings.database_pool)
-        self.writing = Database(database_url, pool_size=2)  # readers cannot keep writes waiting
-        self.bus = LocalBus()
-        self.presence = Presence()
+        self.writing = Database(database_url, pool_size=WRITING_POOL)  # readers cannot keep writes waiting
+        self.bus, self.presence = _bus(settings, process or uuid4())
         self.grants = Grants(self.database)
         self.devices = Devices(self.database)
         self.reader = FeedReader(self.database)
@@ -79,6 +90,8 @@ class Starling:
             grants=self.grants,
             reader=self.reader,
             hub=self.hub,
+            presence=self.presence,
+            bus=self.bus,
             check_ready=self.database.ping,
             public_url=public_url.rstrip("/"),
         )
@@ -92,7 +105,7 @@ class Starling:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Runs the committer, the hub and the upkeep while the body runs."""
+        """Runs the committer, the hub, the bus and the upkeep while the body runs."""
         pools = {"read": self.database, "write": self.writing}
         async with asyncio.TaskGroup() as tasks:
             work = [
@@ -102,6 +115,8 @@ class Starling:
                     self.hub.run(self.bus.listen()),
                     self.tokens.hear(self.bus.listen()),
                     self.receipts.hear(self.bus.listen()),
+                    self.bus.run(self.hub.check_soon),
+                    self.presence.run(),
                     self._keep_up(),
                     Gauges(self.hub, self.committer, self.bus, pools).run(),
                 )
@@ -123,6 +138,13 @@ class Starling:
                 log.warning("upkeep.failed", reason=error.detail)
             except Exception:
                 log.exception("upkeep.failed")
+
+
+def _bus(settings: Settings, process: UUID) -> tuple[LocalBus, Presence]:
+    if settings.redis_url is None:
+        return LocalBus(), Presence()
+    presence = SharedPresence(settings.redis_url, process, settings.stream_lifetime_s)
+    return RedisBus(settings.redis_url, process), presence
 
 
 def web_app(starling: Starling) -> Litestar:

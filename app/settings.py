@@ -16,6 +16,9 @@ class Settings(BaseSettings):
 
     database_url: str | None = None
     """`postgresql+asyncpg://…` of any Postgres from 15 on. None: the embedded one under `data_dir`."""
+    redis_url: str | None = None
+    """`redis://…`, `rediss://…` or `unix://…` of a Redis from 7 on, or a Valkey, that all processes share. None: there
+    is one process, or the embedded Valkey runs."""
     data_dir: Path = Path(".starling")
     public_url: str | None = None
     """Where clients reach this server. None: the address it listens on."""
@@ -52,3 +55,10 @@ class Settings(BaseSettings):
         if not separator or scheme not in {"postgres", "postgresql", "postgresql+asyncpg"}:
             raise ValueError("must look like postgresql://user@host/database")
         return f"postgresql+asyncpg://{rest}"
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, value: str | None) -> str | None:
+        if value is not None and value.partition("://")[0] not in {"redis", "rediss", "unix"}:
+            raise ValueError("must look like redis://host:6379/0")
+        return value

@@ -49,7 +49,10 @@ check_finds = Counter("starling_check_finds", "Feeds that the periodic check fou
 # The bus
 bus_published = Counter("starling_bus_published", "Messages that processes gave to the bus.")
 bus_received = Counter("starling_bus_received", "Messages that processes got from it, their own included.")
-bus_dropped = Counter("starling_bus_dropped", "Bus messages dropped because a listener was too slow.")
+bus_dropped = Counter("starling_bus_dropped", "Bus messages dropped because a listener or Redis was too slow.")
+bus_connected = Gauge(
+    "starling_bus_connected", "Whether messages of other processes arrive; 0 without any.", multiprocess_mode="livemin"
+)
 bus_lag = Histogram("starling_bus_lag_seconds", "Age of the oldest message when a listener takes some.", buckets=QUICK)
 bus_queue = Gauge("starling_bus_queue_messages", "Messages that listeners have not taken.", multiprocess_mode="livesum")
 

@@ -1,18 +1,20 @@
-"""One Postgres cluster and one migrated database for the run of a worker; each test finds the tables empty."""
+"""One Postgres with a migrated database, and one Valkey, for the run of a worker; each test finds them empty."""
 
 import asyncio
 import os
 import shutil
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import redis.asyncio
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.cli.serve import raise_file_limit
-from app.local import Postgres, sockets
+from app.local import Postgres, Valkey, sockets
 from app.store.database import Database
 from app.store.schema import migrate
 from app.store.tables import metadata
@@ -79,6 +81,25 @@ async def database_url(cluster_url: str) -> str:
     return cluster_url
 
 
+@pytest.fixture(scope="session")
+async def valkey() -> AsyncIterator[Valkey]:
+    """A Valkey that nobody kills."""
+    parent = open_directory()
+    server = Valkey(parent)
+    await server.start()
+    yield server
+    await server.stop()
+    shutil.rmtree(parent)
+
+
+@pytest.fixture
+async def redis_url(valkey: Valkey) -> str:
+    """Its address; it is empty."""
+    async with redis.asyncio.Redis.from_url(valkey.url) as client:
+        await client.flushall()
+    return valkey.url
+
+
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     """Connections as the server has them."""
@@ -114,3 +135,14 @@ async def live(database_url: str, own_dir: Path) -> AsyncIterator[Live]:
 async def person(database: Database) -> Person:
     """Somebody."""
     return await Person.make(database)
+
+
+@pytest.fixture
+async def own_valkey(data_dir: Path) -> AsyncIterator[Valkey]:
+    """A Valkey of the test's own, to be killed and stopped."""
+    server = Valkey(data_dir)
+    await server.start()
+    yield server
+    with suppress(ProcessLookupError):
+        os.kill(server.pid or 0, signal.SIGCONT)
+    await server.stop()

@@ -33,6 +33,9 @@ def test_the_defaults_are_the_protocols() -> None:
         ("TRUSTED_PROXIES", "", ()),
         ("METRICS_PORT", "", None),
         ("PUBLIC_URL", "https://sync.example", "https://sync.example"),
+        ("REDIS_URL", "", None),
+        ("REDIS_URL", "rediss://:x@redis.example/2", "rediss://:x@redis.example/2"),
+        ("REDIS_URL", "unix:///run/redis.sock", "unix:///run/redis.sock"),
     ],
 )
 def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: Any) -> None:
@@ -50,6 +53,8 @@ def test_database_addresses_as_providers_write_them(monkeypatch: pytest.MonkeyPa
     [
         ("DATABASE_URL", "mysql://x"),
         ("DATABASE_URL", "db.example"),
+        ("REDIS_URL", "redis.example:6379"),
+        ("REDIS_URL", "http://redis.example"),
         ("STREAMS_PER_DEVICE", "0"),
         ("STREAMS_PER_USER", "x"),
         ("STREAM_LIFETIME_S", "0"),

@@ -1,6 +1,6 @@
 """Devices: list, rename, revoke, acknowledge."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -32,12 +32,14 @@ class DeviceActions:
         """`{"devices": […]}`, oldest first."""
         require(principal, Scope.ITEMS_READ)
         devices = await self._devices.of(principal.feed_id)
-        return {"devices": [self._described(principal, device) for device in devices]}
+        online = await self._presence.online(principal.feed_id)
+        return {"devices": [_described(device, online) for device in devices]}
 
     async def rename(self, principal: Principal, device_id: UUID, name: str) -> dict[str, Any]:
         """The renamed device. A device may rename itself. Raises `NotFound`."""
         self._require_over(principal, device_id)
-        return self._described(principal, await self._devices.rename(principal.feed_id, device_id, name))
+        renamed = await self._devices.rename(principal.feed_id, device_id, name)
+        return _described(renamed, await self._presence.online(principal.feed_id))
 
     async def revoke(self, principal: Principal, device_id: UUID) -> None:
         """Ends the device with its tokens and streams. A device may revoke itself. Raises `NotFound`."""
@@ -53,7 +55,7 @@ class DeviceActions:
         own = [device for device in await self._devices.of(principal.feed_id) if device.id == principal.device_id]
         return {
             "user": await self._grants.user(principal.user_id),
-            "device": self._described(principal, own[0]) if own else None,
+            "device": _described(own[0], await self._presence.online(principal.feed_id)) if own else None,
             "client": principal.client,
             "scopes": sorted(principal.scopes),
             "feed": {"epoch": head.epoch, "head": head.head, "cursor": str(Cursor(head.epoch, head.head))},
@@ -81,14 +83,15 @@ class DeviceActions:
         if device_id != principal.device_id:
             require(principal, Scope.DEVICES_MANAGE)
 
-    def _described(self, principal: Principal, device: Device) -> dict[str, Any]:
-        online = device.id in self._presence.live(principal.feed_id)
-        return {
-            "id": device.id,
-            "name": device.name,
-            "kind": device.kind,
-            "online": online,
-            "last_seen": datetime.now(UTC) if online else device.last_seen,
-            "acked_seq": device.acked_seq,
-            "created_at": device.created_at,
-        }
+
+def _described(device: Device, live: Collection[UUID]) -> dict[str, Any]:
+    online = device.id in live
+    return {
+        "id": device.id,
+        "name": device.name,
+        "kind": device.kind,
+        "online": online,
+        "last_seen": datetime.now(UTC) if online else device.last_seen,
+        "acked_seq": device.acked_seq,
+        "created_at": device.created_at,
+    }

@@ -58,31 +58,15 @@ class Receipts:
         """
         audience = msgspec.json.decode(outcome.wire or b"", type=_Audience).audience
         if outcome.devices is not None and not wait_s:
-            return self._sort(feed_id, outcome.devices, outcome.seq, audience)
+            return _sort(outcome.devices, await self._presence.online(feed_id), outcome.seq, audience)
         try:
             return await self.of(feed_id, outcome.seq, audience, wait_s=wait_s)
         except Unavailable as error:
             raise OutcomeUnknown from error
 
     async def _now(self, feed_id: UUID, seq: int, audience: Collection[UUID] | None) -> Delivery:
-        return self._sort(feed_id, await self._devices.of(feed_id), seq, audience)
-
-    def _sort(
-        self, feed_id: UUID, devices: Sequence[Receiver], seq: int, audience: Collection[UUID] | None
-    ) -> Delivery:
-        present = self._presence.live(feed_id)
-        delivery = Delivery([], [], [])
-        for device in devices:
-            if audience is not None and device.id not in audience:
-                continue
-            described = _described(device)
-            if device.acked_seq >= seq:
-                delivery.acknowledged.append(described)
-            elif device.id in present:
-                delivery.live.append(described)
-            else:
-                delivery.pending.append(described)
-        return delivery
+        devices, present = await self._devices.of(feed_id), await self._presence.online(feed_id)
+        return _sort(devices, present, seq, audience)
 
     def _expect_ack(self, feed_id: UUID) -> asyncio.Future[None]:
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -108,3 +92,20 @@ class Receipts:
 
 def _described(device: Receiver) -> dict[str, Any]:
     return {"device_id": device.id, "name": device.name, "kind": device.kind}
+
+
+def _sort(
+    devices: Sequence[Receiver], present: Collection[UUID], seq: int, audience: Collection[UUID] | None
+) -> Delivery:
+    delivery = Delivery([], [], [])
+    for device in devices:
+        if audience is not None and device.id not in audience:
+            continue
+        described = _described(device)
+        if device.acked_seq >= seq:
+            delivery.acknowledged.append(described)
+        elif device.id in present:
+            delivery.live.append(described)
+        else:
+            delivery.pending.append(described)
+    return delivery

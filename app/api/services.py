@@ -7,6 +7,8 @@ from app.actions.changes import ChangeActions
 from app.actions.devices import DeviceActions
 from app.actions.items import ItemActions
 from app.auth.tokens import Tokens
+from app.bus.local import LocalBus
+from app.bus.presence import Presence
 from app.hub.hub import Hub
 from app.store.feed import FeedReader
 from app.store.grants import Grants
@@ -23,5 +25,7 @@ class Services:
     grants: Grants
     reader: FeedReader
     hub: Hub
+    presence: Presence
+    bus: LocalBus
     check_ready: Callable[[], Awaitable[None]]
     public_url: str

@@ -85,7 +85,8 @@ async def open_stream(
     require_device(subscriber)
     require(subscriber, Permission.STREAM)
     start = request.headers.get("last-event-id") or cursor
-    return StreamResponse(services.hub, services.hub.admit(subscriber, start), subscriber)
+    elsewhere = await services.presence.elsewhere(subscriber.feed_id)
+    return StreamResponse(services.hub, services.hub.admit(subscriber, start, elsewhere), subscriber)
 
 
 @post("/v1/stream/tickets", operation_id="issueTicket", status_code=200)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from app import telemetry
 from app.model import Message
@@ -31,6 +31,17 @@ class LocalBus:
     def waiting(self) -> int:
         """Messages that listeners have not taken."""
         return sum(len(listener) for listener in self._listeners)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether messages of other processes arrive; there are none."""
+        return True
+
+    async def run(self, on_gap: Callable[[], None]) -> None:
+        """Exchanges messages with other processes until cancelled: here there is nothing to do.
+
+        `on_gap` is called when some of the others' may have been lost.
+        """
 
     async def listen(self) -> AsyncIterator[list[Message]]:
         """Messages published from the first step of the iteration on, in order, as many at a time as are waiting."""

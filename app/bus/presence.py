@@ -1,6 +1,7 @@
 """Which devices have an open stream: receipts read it."""
 
 from collections import Counter
+from collections.abc import Mapping
 from uuid import UUID
 
 
@@ -26,5 +27,16 @@ class Presence:
             del self._open[feed_id]
 
     def live(self, feed_id: UUID) -> frozenset[UUID]:
-        """The live devices of a feed."""
+        """The feed's live devices in this process."""
         return frozenset(self._open.get(feed_id, ()))
+
+    async def run(self) -> None:
+        """Tells other processes of this one's devices until cancelled: here there are none."""
+
+    async def online(self, feed_id: UUID) -> frozenset[UUID]:
+        """The feed's live devices in all processes, as far as this one knows."""
+        return self.live(feed_id).union(await self.elsewhere(feed_id))
+
+    async def elsewhere(self, feed_id: UUID) -> Mapping[UUID, int]:
+        """The open streams of the feed's devices in other processes: here there are none."""
+        return {}

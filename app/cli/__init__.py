@@ -2,7 +2,8 @@
 
 serve      runs the server                    demo     shows what it does
 people     user, device, token                feed     new-epoch, prune
-opening    the database a command works on    server   the web server
+opening    what a command works on            server   the web server
+crew       several workers behind one port    worker   one of them
 """
 
 import sys
@@ -13,6 +14,7 @@ from app.cli.demo import demo
 from app.cli.feed import feed, prune
 from app.cli.people import device, token, user
 from app.cli.serve import migrate, serve
+from app.cli.worker import worker
 from app.errors import StarlingError
 
 
@@ -22,7 +24,7 @@ def starling() -> None:
     """Starling: what an assistant saves is on every device at once."""
 
 
-for _command in (serve, demo, migrate, user, device, token, feed, prune):
+for _command in (serve, worker, demo, migrate, user, device, token, feed, prune):
     starling.add_command(_command)
 
 

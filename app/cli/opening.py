@@ -1,4 +1,4 @@
-"""The database a command works on: the one that is named, or the embedded one, started if no server runs it."""
+"""The database a command works on, and the bus: named ones, or the embedded ones, started if no server runs them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,7 +10,7 @@ from typing import TypeVar
 import click
 from pydantic import ValidationError
 
-from app.local import Postgres
+from app.local import Postgres, Valkey
 from app.settings import Settings
 from app.store.database import Database
 from app.store.schema import OlderCodeRuns, migrate, require_current
@@ -18,6 +18,8 @@ from app.telemetry import configure_logging
 
 T = TypeVar("T")
 LANDMARK = Path("postgres", "PG_VERSION")
+FEWEST_CONNECTIONS = 100
+"""What the embedded database takes anyway."""
 
 
 @dataclass(frozen=True)
@@ -42,28 +44,49 @@ def settings(*, quiet: bool = False) -> Settings:
 
 
 @asynccontextmanager
-async def opened(read: Settings) -> AsyncIterator[Opened]:
-    """While the body runs. The embedded database is migrated here, a named one by `starling migrate` alone."""
+async def opened(read: Settings, connections: int = 0) -> AsyncIterator[Opened]:
+    """While the body runs. The embedded database is migrated here, a named one by `starling migrate` alone.
+
+    An embedded database that is started here takes at least `connections` connections.
+    """
     read.data_dir.mkdir(parents=True, exist_ok=True)
     if read.database_url is not None:
         await require_current(read.database_url)
         yield Opened(read.database_url, None, None)
         return
-    postgres = Postgres(read.data_dir)
+    more = {"max_connections": str(connections)} if connections > FEWEST_CONNECTIONS else {}
+    postgres = Postgres(read.data_dir, settings=more)
+    async with _supervised(postgres):
+        with suppress(OlderCodeRuns):  # it is left to the first start after its end
+            await migrate(postgres.url)
+        await require_current(postgres.url)
+        yield Opened(postgres.url, read.data_dir / LANDMARK, postgres)
+
+
+@asynccontextmanager
+async def opened_bus(read: Settings) -> AsyncIterator[str]:
+    """Where the bus between processes is, while the body runs: the one that is named, or the embedded one."""
+    if read.redis_url is not None:
+        yield read.redis_url
+        return
+    valkey = Valkey(read.data_dir)
+    async with _supervised(valkey):
+        yield valkey.url
+
+
+@asynccontextmanager
+async def _supervised(server: Postgres | Valkey) -> AsyncIterator[None]:
     try:
-        await postgres.start()
-        watch = asyncio.create_task(postgres.supervise())
+        await server.start()
+        watch = asyncio.create_task(server.supervise())
         try:
-            with suppress(OlderCodeRuns):  # it is left to the first start after its end
-                await migrate(postgres.url)
-            await require_current(postgres.url)
-            yield Opened(postgres.url, read.data_dir / LANDMARK, postgres)
+            yield
         finally:
             watch.cancel()
             with suppress(asyncio.CancelledError):
                 await watch
     finally:
-        await postgres.stop()
+        await server.stop()
 
 
 def run(work: Callable[[Database], Awaitable[T]]) -> T:

@@ -1,7 +1,6 @@
 """`starling serve` and `starling migrate`."""
 
 import asyncio
-import gc
 import resource
 
 import click
@@ -9,12 +8,17 @@ import structlog
 import uvloop
 from prometheus_client import start_http_server
 
-from app.cli.opening import opened, settings
-from app.cli.server import Server, listen
+from app.cli.crew import Crew, metrics_of_many
+from app.cli.opening import opened, opened_bus, settings
+from app.cli.server import Server, address_of, calm_collector, listen
+from app.cli.worker import Orders
 from app.local import Postgres
-from app.main import Starling
+from app.main import WRITING_POOL, Starling
 from app.settings import Settings
 from app.store import schema
+
+SPARE_CONNECTIONS = 20
+"""For commands, and for what Postgres keeps to itself."""
 
 log = structlog.get_logger(__name__)
 
@@ -22,10 +26,15 @@ log = structlog.get_logger(__name__)
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
-def serve(host: str, port: int) -> None:
-    """Run the server until SIGTERM or Ctrl-C."""
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes that serve.")
+def serve(host: str, port: int, workers: int) -> None:
+    """Run the server until SIGTERM or Ctrl-C. With several workers SIGHUP replaces them, one after another."""
     read = settings()
-    uvloop.run(_serve(read, host, port))
+    raise_file_limit()
+    if workers == 1:
+        uvloop.run(_serve(read, host, port))
+    else:
+        asyncio.run(_serve_by_many(read, host, port, workers))
 
 
 @click.command()
@@ -40,11 +49,9 @@ def migrate(part: schema.Part | None) -> None:
 
 
 async def _serve(read: Settings, host: str, port: int) -> None:
-    raise_file_limit()
     with listen(host, port) as listener:
         async with opened(read) as found:
-            where, at = listener.getsockname()[:2]
-            address = f"http://[{where}]:{at}" if ":" in where else f"http://{where}:{at}"
+            address = address_of(listener)
             if read.metrics_port is not None:
                 start_http_server(read.metrics_port, addr="127.0.0.1")
             starling = Starling(read, found.url, read.public_url or address, found.landmark)
@@ -53,6 +60,18 @@ async def _serve(read: Settings, host: str, port: int) -> None:
             calm_collector()
             log.info("starling.listening", address=address, public_url=starling.services.public_url)
             await server.serve([listener])
+    log.info("starling.stopped")
+
+
+async def _serve_by_many(read: Settings, host: str, port: int, workers: int) -> None:
+    connections = (workers + 1) * (read.database_pool + WRITING_POOL) + SPARE_CONNECTIONS
+    with listen(host, port) as listener, metrics_of_many(read.metrics_port) as metrics:
+        async with opened(read, connections) as found, opened_bus(read) as redis_url:
+            address = address_of(listener)
+            public_url = read.public_url or address
+            orders = Orders(listener, found.url, redis_url, public_url, found.landmark, metrics)
+            told = {"address": address, "public_url": public_url, "workers": workers}
+            await Crew(workers, orders).serve(lambda: log.info("starling.listening", **told))
     log.info("starling.stopped")
 
 
@@ -66,13 +85,6 @@ async def _migrate(read: Settings, part: schema.Part) -> list[str]:
         return await schema.migrate(postgres.url, part)
     finally:
         await postgres.stop()
-
-
-def calm_collector() -> None:
-    """Spares the cyclic garbage collector what is made once, and the many requests that are just waiting."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 def raise_file_limit() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import gc
 import signal
 import socket
 import time
@@ -18,6 +19,8 @@ from app.hub.transport import DetachingProtocol, arrivals
 from app.main import Starling, web_app
 
 DRAIN_S = 8
+LAST_REQUESTS_S = 0.1
+"""For connections that were just accepted: what they ask for has been sent already."""
 BACKLOG = 4096
 USER_TIMEOUT_MS = 15_000
 """How long sent bytes may stay unacknowledged (RFC 5482): ends half-open peers."""
@@ -50,6 +53,19 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def address_of(listener: socket.socket) -> str:
+    """Its URL."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def calm_collector() -> None:
+    """Spares the cyclic garbage collector what is made once, and the many requests that are just waiting."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
 class Server(uvicorn.Server):
     """uvicorn, which on SIGTERM or SIGINT says `bye` on every stream, waits for them, and returns."""
 
@@ -80,7 +96,10 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Ends waits and streams, then what is left, then the parts behind."""
+        """Takes no more connections; ends waits and streams, then what is left, then the parts behind."""
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(LAST_REQUESTS_S)
         self._hub.drain()
         await super().shutdown(sockets)
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -63,6 +64,7 @@ class Hub:
         self.watch = Watch(reader, self._filler, on_rewound)
         self._seen: set[tuple[UUID, UUID]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._look_now = asyncio.Event()
         self._is_draining = False
 
     async def run(self, messages: AsyncIterator[list[Message]]) -> None:
@@ -72,10 +74,13 @@ class Hub:
             tasks.create_task(self._visits.calendar.run())
             tasks.create_task(self._check_on_and_on())
 
-    def admit(self, principal: Principal, sent_cursor: str | None) -> Stream:
+    def admit(
+        self, principal: Principal, sent_cursor: str | None, elsewhere: Mapping[UUID, int] | None = None
+    ) -> Stream:
         """A place for one more stream; `release` it if the connection does not come to be.
 
-        `sent_cursor` is as the client sent it, or `now`.
+        `sent_cursor` is as the client sent it, or `now`; `elsewhere` the user's open streams in other processes, by
+        device.
 
         Raises `DeviceRequired`, `TooManyStreams` above the caps, `Unavailable` while the server stops.
         """
@@ -84,10 +89,12 @@ class Hub:
         if principal.device_id is None:
             raise DeviceRequired("Only a device's token opens a stream.")
         feed = self.watch.feed(principal.feed_id)
-        of_device = sum(stream.device_id == principal.device_id for stream in feed.streams)
+        others = elsewhere or {}
+        of_device = others.get(principal.device_id, 0)
+        of_device += sum(stream.device_id == principal.device_id for stream in feed.streams)
         if of_device >= self._caps.per_device:
             raise TooManyStreams("This device has too many open streams.", limit=self._caps.per_device, retryable=True)
-        if len(feed.streams) >= self._caps.per_user:
+        if len(feed.streams) + sum(others.values()) >= self._caps.per_user:
             raise TooManyStreams("Your devices have too many open streams.", limit=self._caps.per_user, retryable=True)
         stream = Stream(self, feed, principal, principal.device_id, sent_cursor)
         feed.streams.add(stream)
@@ -177,6 +184,10 @@ class Hub:
         feed.streams.discard(stream)
         self.watch.release(feed)
 
+    def check_soon(self) -> None:
+        """Messages may have been lost: the next check is made now."""
+        self._look_now.set()
+
     def drain(self) -> None:
         """The server stops: no more streams, and those who wait for a change wait no longer."""
         self._is_draining = True
@@ -224,7 +235,10 @@ class Hub:
 
     async def _check_on_and_on(self) -> None:
         while True:
-            await asyncio.sleep(CHECK_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CHECK_S):
+                    await self._look_now.wait()
+            self._look_now.clear()
             for part in (self.watch.check, self._on_check, self._note_seen):
                 try:
                     await part()

@@ -1,30 +1,27 @@
-"""Who Postgres runs as, and how its programs are started: it refuses to run as root."""
+"""Who the embedded servers run as, and how programs are started: Postgres refuses to run as root."""
 
 import asyncio
-import ctypes
 import os
 import pwd
 import signal
 import subprocess
-import sys
 import tempfile
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
 from app.local.errors import LocalDatabaseError
+from app.local.lifeline import bound, require_main_thread
 
 UNPRIVILEGED = ("postgres", "nobody")
-PR_SET_PDEATHSIG = 1
 POLL = 0.02  # seconds
 SPEECH = 2000  # characters of a failed program's output that are worth showing
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The account that Postgres runs as; `dropped` when this process is root and gives its rights up for it."""
+    """The account that a server runs as; `dropped` when this process is root and gives its rights up for it."""
 
     uid: int
     gid: int
@@ -105,7 +102,7 @@ class Account:
             group=self.gid if self.dropped else None,
             extra_groups=[] if self.dropped else None,
             start_new_session=True,
-            preexec_fn=_bound_to(os.getpid(), last),  # noqa: PLW1509 - it calls two system calls, no more
+            preexec_fn=bound(last),  # noqa: PLW1509 - it calls two system calls, no more
         )
 
     async def run(self, arguments: Sequence[str], fed: bytes = b"") -> None:
@@ -125,25 +122,6 @@ class Account:
                 said.seek(0)
                 words = said.read().decode(errors="replace")[-SPEECH:].strip()
                 raise LocalDatabaseError(f"{Path(arguments[0]).name} failed ({process.returncode}): {words}")
-
-
-def require_main_thread() -> None:
-    """The kernel sends a parent-death signal when the *thread* that forked ends, not the process."""
-    if threading.current_thread() is not threading.main_thread():
-        raise RuntimeError("Postgres must be started from the main thread")
-
-
-def _bound_to(parent: int, last: signal.Signals) -> Callable[[], None] | None:
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl  # resolved before the fork: after it, only this call remains
-
-    def bind() -> None:
-        prctl(ctypes.c_int(PR_SET_PDEATHSIG), ctypes.c_ulong(last))
-        if os.getppid() != parent:  # it died before the line above
-            os._exit(1)
-
-    return bind
 
 
 def _environment() -> dict[str, str]:

@@ -4,7 +4,7 @@ import os
 import stat
 from pathlib import Path
 
-from app.local.errors import LocalDatabaseError
+from app.local.errors import LocalServerError
 
 WRITABLE_BY_OTHERS = 0o022
 OPEN_TO_OTHERS = 0o077
@@ -12,7 +12,7 @@ OPEN_TO_OTHERS = 0o077
 
 def make(path: Path, *, mode: int, owners: set[int], forbidden: int) -> None:
     """Makes `path` with exactly `mode` unless it exists, then demands a real directory of one of `owners` (uids)
-    without the permission bits `forbidden`; raises LocalDatabaseError otherwise.
+    without the permission bits `forbidden`; raises LocalServerError otherwise.
     """
     try:
         path.mkdir(mode=0o700)
@@ -22,11 +22,11 @@ def make(path: Path, *, mode: int, owners: set[int], forbidden: int) -> None:
         path.chmod(mode)
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode):
-        raise LocalDatabaseError(f"{path} is not a directory: remove it and start again.")
+        raise LocalServerError(f"{path} is not a directory: remove it and start again.")
     if found.st_uid not in owners:
-        raise LocalDatabaseError(f"{path} belongs to another account (uid {found.st_uid}): it must be removed first.")
+        raise LocalServerError(f"{path} belongs to another account (uid {found.st_uid}): it must be removed first.")
     if found.st_mode & forbidden:
-        raise LocalDatabaseError(f"{path} is open to other accounts (mode {found.st_mode & 0o777:o}): remove it first.")
+        raise LocalServerError(f"{path} is open to other accounts (mode {found.st_mode & 0o777:o}): remove it first.")
 
 
 def sync(path: Path) -> None:

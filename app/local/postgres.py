@@ -11,9 +11,11 @@ from urllib.parse import quote
 import structlog
 
 from app.local import postmaster, sockets
-from app.local.account import Account, require_main_thread
+from app.local.account import Account
+from app.local.backoff import Backoff
 from app.local.cluster import Cluster
-from app.local.errors import LocalDatabaseError
+from app.local.errors import LocalDatabaseError, LocalServerError
+from app.local.lifeline import require_main_thread
 from app.local.postmaster import Postmaster
 from app.local.programs import binaries as find_binaries
 from app.local.programs import runnable
@@ -24,8 +26,6 @@ log = structlog.get_logger(__name__)
 
 POLL = 0.1  # seconds
 PATIENCE = 30.0  # seconds for what is left of an earlier server to go
-FIRST_DELAY, LONGEST_DELAY = 0.25, 30.0  # seconds between failed restarts, doubling
-STEADY = 60.0  # seconds after which a server counts as healthy again
 
 
 class Postgres:
@@ -45,7 +45,7 @@ class Postgres:
         self._server: Server | None = None
         self._other: Postmaster | None = None
         self._stopped = False
-        self._up_since = 0.0
+        self._backoff = Backoff()
 
     @property
     def url(self) -> str:
@@ -74,16 +74,11 @@ class Postgres:
 
     async def supervise(self) -> None:
         """Runs until cancelled or `stop`: starts the server again whenever it is gone, ours or the other process's."""
-        delay = 0.0
         while not self._stopped:
             await asyncio.sleep(POLL)
-            if self._healthy():
-                continue
-            if time.monotonic() - self._up_since > STEADY:
-                delay = 0.0
-            await asyncio.sleep(delay)
-            delay = min(max(delay * 2, FIRST_DELAY), LONGEST_DELAY)
-            await self._revive(next_delay=delay)
+            if not self._healthy():
+                await asyncio.sleep(self._backoff.next())
+                await self._revive()
 
     async def stop(self) -> None:
         """Ends the server if this process owns it, and leaves another process's alone."""
@@ -113,7 +108,7 @@ class Postgres:
         async with start_lock(self._lock):
             self._server = self._other = None
             await self._bring_up(await self._cluster())
-        self._up_since = time.monotonic()
+        self._backoff.started()
 
     async def _cluster(self) -> Cluster:
         place = self._data_dir / "postgres"
@@ -139,7 +134,7 @@ class Postgres:
     async def _launch(self, cluster: Cluster) -> bool:
         """False: the remains of an earlier server are in the way."""
         directory = self._socket_directory
-        sockets.prepare(directory, cluster.account)
+        sockets.prepare(sockets.socket_file(directory), cluster.account)
         postmaster.release(cluster.home)
         server = self._server = Server(cluster, directory, self._settings, self._data_dir / "postgres.log")
         if await self._accepts(server):
@@ -169,7 +164,7 @@ class Postgres:
             return self._server.running and self._server.reachable
         return self._other is not None and self._other.running
 
-    async def _revive(self, next_delay: float) -> None:
+    async def _revive(self) -> None:
         try:
             if self.owned and self._server:
                 log.warning("postgres.socket_lost", pid=self.pid)
@@ -177,8 +172,8 @@ class Postgres:
             else:
                 log.warning("postgres.died", pid=self.pid, exit_code=self._server.exit_code if self._server else None)
             await self._start()
-        except (LocalDatabaseError, OSError) as error:
-            log.error("postgres.restart_failed", error=str(error), next_try_in=next_delay)  # noqa: TRY400
+        except (LocalServerError, OSError) as error:
+            log.error("postgres.restart_failed", error=str(error))  # noqa: TRY400
 
     def _remove_socket_directory(self) -> None:
         held = try_lock(self._lock)

@@ -21,9 +21,9 @@ TIMEOUT = 2.0  # seconds for an answer
 FULL = b"C53300\0"  # too many connections: a server that is up
 
 
-def socket_directory(data_dir: Path) -> Path:
-    """Where the socket of `data_dir` belongs."""
-    return PARENT / f"starling-{hashlib.sha256(bytes(data_dir.resolve())).hexdigest()[:16]}"
+def socket_directory(data_dir: Path, suffix: str = "") -> Path:
+    """Where the socket of `data_dir` belongs; `suffix` tells servers of one data directory apart."""
+    return PARENT / f"starling-{hashlib.sha256(bytes(data_dir.resolve())).hexdigest()[:16]}{suffix}"
 
 
 def socket_file(directory: Path) -> Path:
@@ -31,16 +31,16 @@ def socket_file(directory: Path) -> Path:
     return directory / f".s.PGSQL.{PORT}"
 
 
-def prepare(directory: Path, account: Account) -> None:
-    """Makes the directory, open to the account alone, without the sockets of a server that died.
+def prepare(socket: Path, account: Account) -> None:
+    """Makes the socket's directory, open to the account alone, without the socket of a server that died.
 
-    Raises LocalDatabaseError when somebody else has it. Only for who knows that no server runs on this cluster: a dead
-    server's socket lock whose pid is in use again would stop the next one from starting.
+    Raises LocalServerError when somebody else has it. Only for who knows that no server uses it: a dead Postgres's
+    socket lock whose pid is in use again would stop the next one from starting.
     """
+    directory = socket.parent
     owners = {account.uid, os.geteuid()}  # this process's own, when it died before it gave the directory away
     directories.make(directory, mode=0o700, owners=owners, forbidden=directories.OPEN_TO_OTHERS)
     account.give(directory)
-    socket = socket_file(directory)
     socket.unlink(missing_ok=True)
     socket.with_name(f"{socket.name}.lock").unlink(missing_ok=True)
 

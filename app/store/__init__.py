@@ -6,7 +6,7 @@ births       new items, in one round trip
 statements   the SQL of a commit                feed        heads and pages of a feed
 items        reading and searching items        devices     devices, acknowledgements, revocation
 grants       people, clients, tokens, tickets   upkeep      expiry and pruning
-uncertain    commits whose answer was lost      shared      reads that callers of one moment share
+uncertain    commits whose answer was lost
 lineage      epochs: noticing a restore
 database     connections, roles, failures       tables      the schema
 schema       migrating                          revisions   migrations in order, and who runs on which (pure)

@@ -9,8 +9,8 @@ from uuid_utils.compat import uuid7
 
 from app.errors import NotFound
 from app.model import Device
+from app.shared import SharedRead
 from app.store.database import Database
-from app.store.shared import SharedRead
 from app.store.tables import devices, feeds, tokens
 
 # What was acknowledged of a history that is no more counts for nothing.

@@ -7,8 +7,8 @@ import msgspec
 from sqlalchemy import text
 
 from app.model import Head
+from app.shared import SharedRead
 from app.store.database import Database
-from app.store.shared import SharedRead
 
 PAGE_BYTES = 1024 * 1024
 

@@ -14,8 +14,8 @@ from uuid_utils.compat import uuid7
 
 from app.errors import AlreadyExists, NotFound
 from app.model import Principal, new_epoch
+from app.shared import SharedRead
 from app.store.database import Database
-from app.store.shared import SharedRead
 from app.store.tables import clients, feeds, tickets, tokens, users
 
 _TOKEN_IS_GOOD = (~tokens.c.revoked, (tokens.c.expires_at.is_(None)) | (tokens.c.expires_at > func.now()))

@@ -15,6 +15,10 @@ async def test_a_healthy_server_says_so_to_anybody(live: Live) -> None:
         assert response.headers["content-type"].startswith("application/json")
 
 
+async def test_readiness_names_its_parts(live: Live) -> None:
+    assert (await live.http.get("/readyz")).json() == {"status": "ready", "database": "up", "bus": "up"}
+
+
 async def test_without_its_database_the_process_is_alive_and_not_ready(database_url: str, own_dir: Path) -> None:
     async with outage_before(database_url) as outage, serving_through(outage, own_dir) as live:
         assert (await live.http.get("/readyz")).status_code == 200

@@ -12,6 +12,7 @@ from typing import Self
 
 import httpx2
 
+from tests.harness.killing import family
 from tests.harness.waiting import eventually
 
 
@@ -29,6 +30,7 @@ class ServerProcess:
     data_dir: Path
     port: int = field(default_factory=free_port)
     environment: dict[str, str] = field(default_factory=dict)
+    workers: int = 1
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -44,6 +46,11 @@ class ServerProcess:
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("STARLING_")}
         return {**kept, "STARLING_DATA_DIR": str(self.data_dir), "STARLING_LOG_FORMAT": "json", **self.environment}
+
+    def serving(self) -> list[str]:
+        """What the command is given."""
+        more = [] if self.workers == 1 else ["--workers", str(self.workers)]
+        return ["serve", "--port", str(self.port), *more]
 
     def command(self, *arguments: str) -> str:
         """Runs another `starling` command on the same data; what it prints."""
@@ -63,7 +70,7 @@ class ServerProcess:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with (self.data_dir / "server.log").open("ab") as log:
             self.process = subprocess.Popen(  # noqa: ASYNC220
-                [*self.program, "serve", "--port", str(self.port)],
+                [*self.program, *self.serving()],
                 env=self._environment(),
                 stderr=log,
             )
@@ -106,3 +113,21 @@ class ServerProcess:
     def postmaster(self) -> int:
         """The embedded Postgres's process id."""
         return int((self.data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+
+    @property
+    def valkey(self) -> int:
+        """The embedded Valkey's process id."""
+        return int((self.data_dir / "valkey.pid").read_text())
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """The processes that serve, when there are several."""
+        assert self.process is not None
+        return [pid for pid in family(self.process.pid) if b"worker" in _arguments(pid)]
+
+
+def _arguments(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return []

@@ -7,8 +7,9 @@ import pytest
 
 from app.hub import hub as hub_module
 from app.model import Changed, Message
+from app.store.database import Database
 from tests.harness.people import Person
-from tests.harness.room import Room, Seat
+from tests.harness.room import Room, Seat, open_room
 from tests.harness.waiting import eventually
 
 
@@ -94,6 +95,18 @@ async def test_the_check_is_made_by_itself(room: Room, person: Person) -> None:
     room.deaf = True
     await room.put(person)
     await seat.until_seq(1, within=15)
+
+
+async def test_who_says_that_messages_may_be_lost_need_not_wait_for_the_next_check(
+    database: Database, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "CHECK_S", 3600)
+    async with open_room(database) as room:
+        seat = await live(room, person)
+        room.deaf = True
+        await room.put(person)
+        room.hub.check_soon()
+        await seat.until_seq(1, within=15)
 
 
 @pytest.mark.parametrize("epoch", ["its own", "zzzzzzzz"])

@@ -1,4 +1,4 @@
-"""Postgres clusters of a test's own, on the wheel's version or, with STARLING_TEST_POSTGRES, on another one."""
+"""Servers of a test's own; Postgres on the wheel's version or, with STARLING_TEST_POSTGRES, on another one."""
 
 import asyncio
 import shutil
@@ -11,12 +11,12 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from app.local import Postgres
+from app.local import Postgres, Valkey
 from tests.harness.directories import open_directory
 
 Eventually = Callable[[Callable[[], Awaitable[bool] | bool], float], Awaitable[float]]
 Query = Callable[[Postgres, str], Awaitable[object]]
-Supervised = Callable[[Postgres], AbstractAsyncContextManager[None]]
+Supervised = Callable[[Postgres | Valkey], AbstractAsyncContextManager[None]]
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ async def postgres(make: Callable[[], Postgres], template: Path, data_dir: Path)
 @pytest.fixture
 def supervised() -> Supervised:
     @asynccontextmanager
-    async def run(postgres: Postgres) -> AsyncIterator[None]:
-        task = asyncio.create_task(postgres.supervise())
+    async def run(server: Postgres | Valkey) -> AsyncIterator[None]:
+        task = asyncio.create_task(server.supervise())
         try:
             yield
         finally:

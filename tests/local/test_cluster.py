@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.local import LocalDatabaseError, Postgres, account, cluster, programs
+from app.local import LocalDatabaseError, LocalServerError, Postgres, account, cluster, programs, wheels
 from app.local.account import Account
 
 ROOT = Path(__file__).parents[2]
@@ -145,8 +145,8 @@ def test_unreachable_binaries_are_copied_to_where_they_can_be_run(
     shutil.copytree(original.with_name(f"{original.name}.libs"), site / f"{original.name}.libs")
     site.chmod(0o700)
     cache = data_dir.parent / "cache"
-    monkeypatch.setattr(programs, "CACHE", cache)
-    monkeypatch.setattr(programs, "_wheel", lambda: site / original.name)
+    monkeypatch.setattr(wheels, "CACHE", cache)
+    monkeypatch.setattr(wheels, "located", lambda _: site / original.name)
     nobody = Account(65534, 65534, dropped=True)
     found = programs.runnable(site / original.name / "pginstall/bin", nobody)
     assert found.directory.is_relative_to(cache)
@@ -154,7 +154,7 @@ def test_unreachable_binaries_are_copied_to_where_they_can_be_run(
     assert programs.runnable(site / original.name / "pginstall/bin", nobody) == found
     (copy,) = (path for path in cache.iterdir() if path.is_dir())
     copy.chmod(0o777)
-    with pytest.raises(LocalDatabaseError, match="open to other accounts"):
+    with pytest.raises(LocalServerError, match="open to other accounts"):
         programs.runnable(site / original.name / "pginstall/bin", nobody)
 
 

@@ -14,9 +14,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.local import LocalDatabaseError, Postgres, sockets
+from app.local import LocalDatabaseError, Postgres, child, sockets
 from app.local import postgres as module
-from app.local import server as server_module
 
 ROOT = Path(__file__).parents[2]
 SERVING = """
@@ -269,7 +268,7 @@ async def test_a_long_data_directory_path_makes_no_difference(
 
 
 async def test_a_log_that_grew_is_moved_aside(postgres: Postgres, monkeypatch: pytest.MonkeyPatch, query: Any) -> None:
-    monkeypatch.setattr(server_module, "LOG_LIMIT", 100)
+    monkeypatch.setattr(child, "LOG_LIMIT", 100)
     assert postgres._server
     postgres._server.bound_log()
     log = postgres._data_dir / "postgres.log"

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from app.local import LocalDatabaseError, Postgres, sockets
+from app.local import LocalServerError, Postgres, sockets
 
 
 async def test_a_directory_open_to_others_is_refused(data_dir: Path, make: Callable[[], Postgres]) -> None:
     directory = sockets.socket_directory(data_dir)
     directory.mkdir()
     directory.chmod(0o755)
-    with pytest.raises(LocalDatabaseError, match="is open to other accounts"):
+    with pytest.raises(LocalServerError, match="is open to other accounts"):
         await make().start()
 
 
@@ -22,7 +22,7 @@ async def test_a_link_is_refused(data_dir: Path, make: Callable[[], Postgres]) -
     (data_dir.parent / "elsewhere").mkdir(mode=0o700)
     directory.symlink_to(data_dir.parent / "elsewhere")
     try:
-        with pytest.raises(LocalDatabaseError, match="is not a directory"):
+        with pytest.raises(LocalServerError, match="is not a directory"):
             await make().start()
     finally:
         directory.unlink()
@@ -33,7 +33,7 @@ async def test_another_accounts_directory_is_refused(data_dir: Path, make: Calla
     directory = sockets.socket_directory(data_dir)
     directory.mkdir(mode=0o700)
     os.chown(directory, 12345, 12345)
-    with pytest.raises(LocalDatabaseError, match="belongs to another account"):
+    with pytest.raises(LocalServerError, match="belongs to another account"):
         await make().start()
 
 

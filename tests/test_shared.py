@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from app.errors import Unavailable
-from app.store.shared import SharedRead
+from app.shared import SharedRead
 
 ONE, TWO = uuid4(), uuid4()
 
