@@ -162,10 +162,13 @@ class Database:
             except BaseException:
                 await lent.give_up()
                 raise
-            if self._kept is None:
-                self._kept = lent
-            else:
-                await lent.connection.close()
+            await self._keep(lent)
+
+    async def _keep(self, lent: _Lent) -> None:
+        if self._kept is None:
+            self._kept = lent
+        else:
+            await lent.connection.close()
 
     @property
     def connections(self) -> tuple[int, int]:
