@@ -33,6 +33,7 @@ from app.bus.shared_presence import SharedPresence
 from app.errors import Unavailable
 from app.gauges import Gauges
 from app.hub.hub import Caps, Hub
+from app.model import Acked, Changed, Revoked
 from app.settings import MAX_BODY_BYTES, Settings
 from app.store.commit import Committer
 from app.store.database import Database
@@ -112,9 +113,9 @@ class Starling:
                 tasks.create_task(each)
                 for each in (
                     self.committer.run(),
-                    self.hub.run(self.bus.listen()),
-                    self.tokens.hear(self.bus.listen()),
-                    self.receipts.hear(self.bus.listen()),
+                    self.hub.run(self.bus.listen(Changed, Revoked)),
+                    self.tokens.hear(self.bus.listen(Revoked)),
+                    self.receipts.hear(self.bus.listen(Acked)),
                     self.bus.run(self.hub.check_soon),
                     self.presence.run(),
                     self._keep_up(),

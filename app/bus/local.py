@@ -43,9 +43,12 @@ class LocalBus:
         `on_gap` is called when some of the others' may have been lost.
         """
 
-    async def listen(self) -> AsyncIterator[list[Message]]:
-        """Messages published from the first step of the iteration on, in order, as many at a time as are waiting."""
-        listener = _Listener()
+    async def listen(self, *kinds: type[Message]) -> AsyncIterator[list[Message]]:
+        """Messages published from the first step of the iteration on, in order, as many at a time as are waiting.
+
+        Only those of `kinds`, if any are named: nobody is woken for what is none of his business.
+        """
+        listener = _Listener(kinds)
         self._listeners.add(listener)
         try:
             while True:
@@ -55,7 +58,8 @@ class LocalBus:
 
 
 class _Listener:
-    def __init__(self) -> None:
+    def __init__(self, kinds: tuple[type[Message], ...]) -> None:
+        self._kinds = kinds
         self._waiting: deque[Message] = deque(maxlen=MAX_WAITING)
         self._since = 0.0
         self._wake = asyncio.Event()
@@ -64,6 +68,8 @@ class _Listener:
         return len(self._waiting)
 
     def take(self, messages: Sequence[Message]) -> None:
+        if self._kinds and not (messages := [each for each in messages if isinstance(each, self._kinds)]):
+            return
         lost = len(self._waiting) + len(messages) - MAX_WAITING
         if lost > 0:
             telemetry.bus_dropped.inc(lost)

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 
 from app.bus import local
 from app.bus.local import LocalBus
-from app.model import Acked, Message
+from app.model import Acked, Message, Revoked
 
 FEED, DEVICE = uuid4(), uuid4()
 
@@ -18,8 +18,10 @@ def acks(*seqs: int) -> list[Message]:
     return [Acked(FEED, DEVICE, seq) for seq in seqs]
 
 
-async def begun(bus: LocalBus) -> tuple["asyncio.Task[list[Message]]", AsyncIterator[list[Message]]]:
-    messages = bus.listen()
+async def begun(
+    bus: LocalBus, *kinds: type[Message]
+) -> tuple["asyncio.Task[list[Message]]", AsyncIterator[list[Message]]]:
+    messages = bus.listen(*kinds)
     first = asyncio.ensure_future(anext(messages))
     await asyncio.sleep(0)
     return first, messages
@@ -34,6 +36,15 @@ async def test_every_listener_gets_every_message_in_order() -> None:
         assert await first == acks(1, 2, 3)
         bus.publish(acks(4))
         assert (await anext(messages))[0] == acks(4)[0]
+
+
+async def test_a_listener_is_not_woken_for_what_it_did_not_ask_for() -> None:
+    bus = LocalBus()
+    first, _ = await begun(bus, Revoked)
+    bus.publish(acks(1, 2))
+    assert bus.waiting == 0
+    bus.publish([*acks(3), Revoked(FEED, 1)])
+    assert await first == [Revoked(FEED, 1)]
 
 
 async def test_what_was_published_before_listening_is_not_heard() -> None:
