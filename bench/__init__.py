@@ -9,11 +9,14 @@ catchup    items a second to one that was away    against `COPY` of the same col
 reconnect  queries when nothing changed
 storm      all devices at once on a fresh server
 growth     publishing with many items or feeds    against the same with few
+workers    saves of two workers behind one port   against one
+bus        what the bus costs, and how late it is against the same process
 
 server     starts and stops servers, reads /proc         accounts   users, devices and tokens, many at once
 references the servers that are compared with            reference.c  the bare loop
 database   items in bulk, psql, pgbench
 clients    callers that save                             probe      saves and deliveries on one clock
 sink       another process that reads streams            readers    what that process does
+pair       two servers with one database and bus
 results    the table and the JSON                        plot       the picture
 """

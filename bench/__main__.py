@@ -8,7 +8,21 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from bench import catchup, fanout, feeds, growth, latency, memory, plot, reconnect, results, saves, storm
+from bench import (
+    bus,
+    catchup,
+    fanout,
+    feeds,
+    growth,
+    latency,
+    memory,
+    plot,
+    reconnect,
+    results,
+    saves,
+    storm,
+    workers,
+)
 from bench.server import BenchError
 
 BENCHMARKS: dict[str, Callable[[Callable[[str], None]], list[results.Result]]] = {
@@ -21,6 +35,8 @@ BENCHMARKS: dict[str, Callable[[Callable[[str], None]], list[results.Result]]] =
     "reconnect": reconnect.run,
     "storm": storm.run,
     "growth": growth.run,
+    "workers": workers.run,
+    "bus": bus.run,
 }
 PRINTED_WIDTH = 130
 _FILE = click.Path(dir_okay=False, path_type=Path)

@@ -13,8 +13,11 @@ IN_ONE_FEED = 5_000
 REFERENCE_STREAMS = 2_000
 WARM_UP = 300
 SETTLE_S = 4.0
+IDLE_S = 20
+"""Two keep-alives of each stream."""
 TARGET_KIB = 5.0
 KIB = 1024
+MICROSECONDS = 1_000_000
 
 
 def run(progress: Callable[[str], None]) -> list[Result]:
@@ -40,6 +43,8 @@ def _memory(name: str, streams: int, each: int, progress: Callable[[str], None])
         before = starling.cpu_s()
         grown = _growth(starling, ours, "/v1/stream", tokens, streams, b"event: ready\n")
         opening_ms = (starling.cpu_s() - before) * 1000 / (streams + WARM_UP)
+        progress(f"{name}: idle for {IDLE_S} s")
+        idle = _idle(starling, streams + WARM_UP)
         with references.litestar(url, directory / "references") as plain:
             progress(f"{name}: opening {REFERENCE_STREAMS} of Litestar's")
             reference = _growth(plain, theirs, "/bench/stream", tokens, REFERENCE_STREAMS, b"data: ready")
@@ -50,8 +55,19 @@ def _memory(name: str, streams: int, each: int, progress: Callable[[str], None])
         reference=reference / KIB,
         target=TARGET_KIB,
         against="Litestar's ServerSentEvent",
-        details={"streams": streams, "ms CPU a stream opened": opening_ms},
+        details={"streams": streams, "ms CPU a stream opened": opening_ms, **idle},
     )
+
+
+def _idle(running: server.Running, streams: int) -> dict[str, float]:
+    """What an open stream costs while nothing happens: keep-alives, and the check of its feed's head."""
+    before, helpers = running.cpu_s(), running.helpers()
+    time.sleep(IDLE_S)
+    spent = {"": running.cpu_s() - before, " of Postgres": running.helpers_cpu_s(helpers)}
+    return {
+        f"µs CPU{whose} a second for an idle stream": cpu_s * MICROSECONDS / IDLE_S / streams
+        for whose, cpu_s in spent.items()
+    }
 
 
 def _tokens(people: Sequence[Account]) -> list[str]:

@@ -30,13 +30,16 @@ class Played(NamedTuple):
 class Probe:
     """One keep-alive connection an account, one stream a device. Close it after use."""
 
-    def __init__(self, port: int, people: Sequence[Account], item_bytes: int) -> None:
+    def __init__(
+        self, port: int, people: Sequence[Account], item_bytes: int, *, streams_port: int | None = None
+    ) -> None:
+        """`streams_port` is where the streams are, when that is another server than the one at `port`."""
         self._item_bytes = item_bytes
         self._word = uuid4()
         self._numbers = count()
         self._people = people
         self._assistants = [_Assistant(port, account.assistant) for account in people]
-        self._devices = [_Device(port, token) for account in people for token in account.devices]
+        self._devices = [_Device(streams_port or port, token) for account in people for token in account.devices]
         self._due: dict[int, float] = {}
         self._expected: dict[int, int] = {}
         everyone: list[_Assistant | _Device] = [*self._assistants, *self._devices]

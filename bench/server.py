@@ -1,5 +1,6 @@
 """Starts servers as processes of their own, stops them, and reads from /proc what they used."""
 
+import asyncio
 import json
 import os
 import re
@@ -12,13 +13,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.local import Postgres
+from app.local import Postgres, Valkey
+from app.telemetry import configure_logging
 
 SERVE = ("-c", "from app.cli import main; main()", "serve", "--port", "0")
 START_S = 60.0
 STOP_S = 40.0
 NANOSECONDS = 1_000_000_000
 KIB = 1024
+POSTGRES, VALKEY = "postgres", "valkey-server"
 
 
 class BenchError(Exception):
@@ -33,22 +36,24 @@ class Running:
     port: int
 
     def cpu_s(self) -> float:
-        """CPU seconds of this process so far, user and system."""
-        return cpu_s(self.pid)
+        """CPU seconds of this process and its workers so far, user and system."""
+        return cpu_s(self.pid) + sum(map(cpu_s, self.workers()))
 
-    def helpers(self) -> dict[int, float]:
-        """CPU seconds so far of each process below it: the embedded Postgres."""
-        return {pid: cpu_s(pid) for pid in _descendants(self.pid)}
+    def workers(self) -> list[int]:
+        """The processes that serve for it; none when it serves alone."""
+        return [pid for pid in _children(self.pid) if b"worker" in _words(pid)]
 
-    def helpers_cpu_s(self, since: Mapping[int, float]) -> float:
-        """CPU seconds of the processes below it since `helpers()` was asked; one that has ended does not count."""
-        return sum(spent - since.get(pid, 0.0) for pid, spent in self.helpers().items())
+    def helpers(self, program: str = POSTGRES) -> dict[int, float]:
+        """CPU seconds so far of each process below it that runs this program."""
+        return {pid: cpu_s(pid) for pid in _descendants(self.pid) if _program(pid) == program}
+
+    def helpers_cpu_s(self, since: Mapping[int, float], program: str = POSTGRES) -> float:
+        """CPU seconds of these since `helpers()` was asked; one that has ended does not count."""
+        return sum(spent - since.get(pid, 0.0) for pid, spent in self.helpers(program).items())
 
     def rss_bytes(self) -> int:
-        """Resident memory."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
-        return int(found[1]) * KIB if found else 0
+        """Resident memory of the process itself."""
+        return rss_bytes(self.pid)
 
 
 @contextmanager
@@ -66,10 +71,24 @@ def database_url(data_dir: Path) -> str:
 
 
 @contextmanager
-def starling(data_dir: Path, **settings: object) -> Iterator[Running]:
+def starling(data_dir: Path, *, workers: int = 1, **settings: object) -> Iterator[Running]:
     """`starling serve` on this directory. `settings` become `STARLING_*` variables."""
-    with process(SERVE, {"data_dir": data_dir, **settings}, data_dir / "serve.log") as running:
+    command = [*SERVE, "--workers", str(workers)]
+    with process(command, {"data_dir": data_dir, **settings}, data_dir / "serve.log") as running:
         yield running
+
+
+@contextmanager
+def valkey(data_dir: Path) -> Iterator[Valkey]:
+    """A Valkey for several servers, on a Unix socket."""
+    configure_logging("warning", "auto")
+    started = Valkey(data_dir)
+    with asyncio.Runner() as runner:
+        runner.run(started.start())
+        try:
+            yield started
+        finally:
+            runner.run(started.stop())
 
 
 @contextmanager
@@ -118,8 +137,33 @@ def cpu_s(pid: int) -> float:
     return spent / NANOSECONDS
 
 
-def _descendants(pid: int) -> Iterator[int]:
+def rss_bytes(pid: int) -> int:
+    """Resident memory of one process; 0 when it is gone."""
+    found = re.search(r"^VmRSS:\s+(\d+) kB", _told(pid, "status").decode(), re.MULTILINE)
+    return int(found[1]) * KIB if found else 0
+
+
+def _children(pid: int) -> Iterator[int]:
     for listed in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, listed.read_text().split()):
-            yield child
-            yield from _descendants(child)
+        with suppress(FileNotFoundError, ProcessLookupError):
+            yield from map(int, listed.read_text().split())
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    for child in _children(pid):
+        yield child
+        yield from _descendants(child)
+
+
+def _words(pid: int) -> list[bytes]:
+    return _told(pid, "cmdline").split(b"\0")
+
+
+def _program(pid: int) -> str:
+    return _told(pid, "comm").decode().strip()
+
+
+def _told(pid: int, name: str) -> bytes:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    return b""
