@@ -6,11 +6,16 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
+from redis.asyncio import Redis
 
 from app.auth.tokens import digest
+from app.bus.client import connect
+from app.bus.shared_presence import SharedPresence
 from app.store.database import Database
 from app.store.devices import Devices
 from app.store.feed import FeedReader
@@ -18,6 +23,7 @@ from app.store.grants import Grants
 from app.store.items import Items, Query
 from tests.harness.counts import times
 from tests.harness.people import Person
+from tests.harness.survivors import background
 from tests.harness.waiting import eventually
 from tests.store.making import committing, put
 
@@ -36,6 +42,8 @@ class Crossing:
 
     calls: dict[str, list[Call]]
     """By the tag of who asks."""
+    latest_s: float = LATEST_S
+    """When a call is cancelled at the latest."""
     cancelled: int = 0
     answered: int = 0
     crossed: list[tuple[str, set[str]]] = field(default_factory=list)
@@ -50,7 +58,7 @@ class Crossing:
             tag = random.choice(list(self.calls))
             asking = asyncio.ensure_future(random.choice(self.calls[tag])())
             if random.random() < 0.8:
-                loop.call_later(random.uniform(0, LATEST_S), asking.cancel)
+                loop.call_later(random.uniform(0, self.latest_s), asking.cancel)
             await asyncio.wait([asking])
             if asking.cancelled():
                 self.cancelled += 1
@@ -93,6 +101,59 @@ async def calls_of(database: Database, number: int) -> tuple[str, list[Call]]:
     return tag, [page, search, names, owner, write]
 
 
+async def redis_calls_of(
+    redis: Redis, here: SharedPresence, there: SharedPresence, number: int
+) -> tuple[str, list[Call]]:
+    """What the server asks Redis for one person, whose every value bears their tag."""
+    feed_id, device_id, tag = uuid4(), uuid4(), f"person {number}"
+    there.enter(feed_id, device_id)
+    await eventually(lambda: _sees(here, feed_id), 15, "the other process's device")
+    stream, key = f"stream of {tag}", f"key of {tag}"
+    await redis.set(key, tag)
+    await redis.xadd(stream, {"m": tag})
+
+    async def value() -> set[str]:
+        return {str(await redis.get(key), "utf-8")}  # type: ignore[arg-type]
+
+    async def entries() -> set[str]:
+        pipeline = redis.pipeline(transaction=False)
+        pipeline.xrevrange(stream, count=1)
+        pipeline.get(key)
+        ((_, entry),), kept = await pipeline.execute()
+        return {entry[b"m"].decode(), kept.decode()}
+
+    async def next_entry() -> set[str]:
+        found: Any = await redis.xread({stream: "0-0"}, block=1)
+        return {entry[b"m"].decode() for _, added in found for _, entry in added}
+
+    async def devices() -> set[str]:
+        await here._look([feed_id])
+        return {tag if found == device_id else str(found) for found in here._known[feed_id].counts}
+
+    return tag, [value, entries, next_entry, devices]
+
+
+async def _sees(here: SharedPresence, feed_id: UUID) -> bool:
+    return bool(await here.elsewhere(feed_id))
+
+
+@pytest.mark.case(14, f"{CALLS} cancelled calls to Redis of {PEOPLE} people")
+async def test_no_answer_of_redis_to_a_cancelled_call_reaches_anybody_else(
+    redis_url: str, saw: Callable[[str], None]
+) -> None:
+    here, there = (SharedPresence(redis_url, uuid4(), 600) for _ in range(2))
+    running = [asyncio.create_task(each.run()) for each in (here, there)]
+    async with connect(redis_url, 3.0) as redis, background(*running):
+        calls = [await redis_calls_of(redis, here, there, number) for number in range(PEOPLE)]
+        crossing = Crossing(dict(calls), latest_s=LATEST_S / 8)
+        await crossing.run(CALLS)
+        assert crossing.cancelled >= CALLS
+        assert crossing.answered > CALLS / 20
+        assert crossing.crossed == []
+        saw(f"Redis: {crossing.answered} answers, {len(crossing.crossed)} crossed")
+        assert await redis.ping()
+
+
 @pytest.mark.case(14, f"{CALLS} cancelled calls to Postgres of {PEOPLE} people, on 5 connections")
 async def test_no_answer_of_a_cancelled_call_reaches_anybody_else(
     database_url: str, saw: Callable[[str], None]
@@ -103,9 +164,10 @@ async def test_no_answer_of_a_cancelled_call_reaches_anybody_else(
     assert crossing.cancelled >= CALLS
     assert crossing.answered > CALLS / 20
     assert crossing.crossed == []
-    saw(f"{crossing.answered} answers, {len(crossing.crossed)} crossed")
+    saw(f"Postgres: {crossing.answered} answers, {len(crossing.crossed)} crossed")
     pool = database.engine.pool
-    await eventually(lambda: pool.checkedout() == 0, 15, "the return of every connection")  # type: ignore[attr-defined]
+    kept = database._kept is not None  # for the next that asks for a driver
+    await eventually(lambda: pool.checkedout() == kept, 15, "the return of every connection")  # type: ignore[attr-defined]
     await database.ping()
     await database.close()
 

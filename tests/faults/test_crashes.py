@@ -43,7 +43,7 @@ async def test_nothing_acknowledged_is_lost_when_database_and_server_are_killed(
             if death in ("postgres", "postmaster"):
                 await trial.kill_postgres(alone=death == "postmaster")
             elif death == "backend":
-                trial.kill_backend()
+                await trial.kill_backend()
             else:
                 await trial.kill_server(postgres_too=death == "both")
         await trial.progress(50)

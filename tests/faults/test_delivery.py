@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,14 +12,18 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
+from app.local import Valkey
 from app.store.database import Database
 from tests.harness.build import BuildProcess
 from tests.harness.counts import times
+from tests.harness.crew import crew
+from tests.harness.journal import Journal
 from tests.harness.listener import Listener
 from tests.harness.live import Live, serving
 from tests.harness.people import Assistant, Person
 from tests.harness.speechless import TITLE
 from tests.harness.waiting import eventually
+from tests.harness.witness import Witness, witnessing
 
 HANG_UPS = times(150, full=1000)
 
@@ -77,6 +82,52 @@ async def test_a_process_that_dies_before_it_publishes_delivers_after_the_reconn
     await device.until_seq(2, within=15)
     assert [item["title"] for item in device.items] == ["before", TITLE]
     await device.close()
+
+
+@asynccontextmanager
+async def two_workers(
+    valkey: Valkey, database_url: str, own_dir: Path, module: str
+) -> AsyncIterator[tuple[BuildProcess, Witness]]:
+    """The database's person has streams on both."""
+    more = {"STARLING_REDIS_URL": valkey.url}
+    async with crew(own_dir, database_url, 2, module=module, more=more) as server:
+        await server.start()
+        async with witnessing(server, valkey.url, Journal()) as witness:
+            await witness.beat()
+            yield server, witness
+
+
+async def last_words(server: BuildProcess, witness: Witness) -> list[Listener]:
+    """A worker commits an item and dies; the streams that are left."""
+    async with witness.writer.client() as http:
+        with pytest.raises(httpx2.TransportError):
+            await http.post("/actions/items", json={"title": TITLE})
+    await eventually(lambda: server.told("worker.died") == 1, 30, "the worker's death")
+    await eventually(lambda: any(each.ended for each in witness.kept.listeners), 30, "its streams' end")
+    left = [each for each in witness.kept.listeners if not each.ended]
+    assert left
+    return left
+
+
+@pytest.mark.case(4, "a worker dies between commit and publish, with streams on another one")
+async def test_what_a_dead_worker_did_not_publish_is_delivered_by_the_others(
+    valkey: Valkey, redis_url: str, database_url: str, own_dir: Path
+) -> None:
+    async with two_workers(valkey, database_url, own_dir, "tests.harness.speechless") as (server, witness):
+        for each in await last_words(server, witness):
+            await each.until_seq(2, within=15)
+            assert each.seqs == [1, 2]
+            assert each.items[-1]["title"] == TITLE
+
+
+@pytest.mark.control(4, "workers whose hub believes the bus")
+async def test_control_workers_that_believe_their_bus_are_found_out(
+    valkey: Valkey, redis_url: str, database_url: str, own_dir: Path
+) -> None:
+    async with two_workers(valkey, database_url, own_dir, "tests.harness.trusting") as (server, witness):
+        (survivor, *_) = await last_words(server, witness)
+        with pytest.raises(TimeoutError):
+            await survivor.until_seq(2, within=8)
 
 
 async def hang_up_somewhere(live: Live, token: str, number: int) -> None:

@@ -13,31 +13,20 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from app.store import schema
 from app.store.schema import LOCK_TIMEOUT_MS, LockNotGranted, migrate, require_current
 from tests.harness.live import Live, serving
+from tests.harness.own_database import own_database
 from tests.harness.people import Assistant
 from tests.harness.waiting import eventually
 from tests.store.scratch import Scratch
 
-NAME = "migrating"
 PATIENCE_S = LOCK_TIMEOUT_MS / 1000
 WRITERS = 4
-
-
-async def owner(url: str, statement: str) -> None:
-    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.execute(text(statement))
-    await engine.dispose()
 
 
 @pytest.fixture
 async def busy(cluster_url: str, own_dir: Path) -> AsyncIterator[Live]:
     """A server on a database of its own."""
-    await owner(cluster_url, f"create database {NAME} template template0")
-    url = cluster_url.replace("/starling?", f"/{NAME}?")
-    await migrate(url)
-    async with serving(url, own_dir) as live:
+    async with own_database(cluster_url, "migrating") as url, serving(url, own_dir) as live:
         yield live
-    await owner(cluster_url, f"drop database {NAME} with (force)")
 
 
 @pytest.fixture

@@ -24,15 +24,18 @@ CASES = {
     10: "A backup is restored, a prune passes a cursor: devices begin anew, no deletion is missed",
     11: "A cursor that is forged, foreign, ahead or of another history: a reset or 4xx, no foreign byte",
     12: "The disk is full, a migration meets load: a clean 503, acknowledged intact, heals by itself",
-    14: "Calls to the database are cancelled in mid-flight: no answer reaches another user",
+    13: "Redis is killed, stopped, cut off, emptied: writes go on, and reach every device within 5 s, in order",
+    14: "Calls to the database and to Redis are cancelled in mid-flight: no answer reaches another user",
     15: "A device's cable is pulled: its stream ends within 30 s",
     16: "Devices that never read: cut within 30 s, at a bounded cost, and others do not notice",
-    17: "The server dies with many streams: reconnects are spread out, all are current within 60 s",
+    17: "A server or worker dies with many streams: reconnects are spread out, all are current within 60 s",
+    18: "Workers are renewed one after another under load: nothing lost, and an end within 30 s",
     20: "The connection pool is exhausted, clocks are wrong: 503 within 3 s, streams stay, order unchanged",
     22: "Line ends and control characters in every text: one change is one event, an exact round trip",
     23: "Malformed, hostile and huge input: 4xx, never 5xx, nothing saved",
     25: "Requests that come slowly or never end, and framing that can be read two ways: cut within 35 s, 400",
     26: "Floods of connections, spoofed addresses: 429 above the caps, others unaffected, nothing gained",
+    32: "Redis is away when a device is revoked: its streams in all processes end within 5 s, without a later item",
 }
 
 

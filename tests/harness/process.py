@@ -12,8 +12,11 @@ from typing import Self
 
 import httpx2
 
+from app.local import Postgres
 from tests.harness.killing import family
 from tests.harness.waiting import eventually
+
+WORKERS_S = 90.0
 
 
 def free_port() -> int:
@@ -66,8 +69,9 @@ class ServerProcess:
         return done.stdout.strip()
 
     async def start(self) -> Self:
-        """Starts it; returns when it is ready."""
+        """Starts it; returns when it is ready, with all its workers."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
+        before = self.told("starling.listening")
         with (self.data_dir / "server.log").open("ab") as log:
             self.process = subprocess.Popen(  # noqa: ASYNC220
                 [*self.program, *self.serving()],
@@ -75,7 +79,15 @@ class ServerProcess:
                 stderr=log,
             )
         await self.ready()
+        await eventually(lambda: self.told("starling.listening") > before, WORKERS_S, "all workers")
         return self
+
+    async def renew(self) -> None:
+        """SIGHUP: other workers; returns when the last of the old ones has ended."""
+        assert self.process is not None
+        before = self.told("workers.renewed")
+        self.process.send_signal(signal.SIGHUP)
+        await eventually(lambda: self.told("workers.renewed") > before, WORKERS_S, "the renewal")
 
     async def ready(self, within: float = 45.0) -> None:
         """Returns when it answers that it is ready."""
@@ -89,6 +101,11 @@ class ServerProcess:
                     return False
 
             await eventually(is_ready, within, "readiness")
+
+    def told(self, event: str) -> int:
+        """How often its log names that event."""
+        log = self.data_dir / "server.log"
+        return log.read_text().count(f'"{event}"') if log.exists() else 0
 
     def log(self) -> str:
         """The end of its log."""
@@ -108,6 +125,11 @@ class ServerProcess:
             return 0
         process.send_signal(signal.SIGTERM)
         return await asyncio.wait_for(asyncio.to_thread(process.wait), within)
+
+    @property
+    def database_url(self) -> str:
+        """The database that it was given, or the embedded one."""
+        return self.environment.get("STARLING_DATABASE_URL") or Postgres(self.data_dir).url
 
     @property
     def postmaster(self) -> int:

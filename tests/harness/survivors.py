@@ -28,21 +28,36 @@ class Writer:
     token: str
     journal: Journal
     chance: random.Random
+    roams: bool = False
+    """Each request goes on a connection of its own, so that any worker may get it."""
     stopping: bool = False
     own: list[str] = field(default_factory=list)
 
     async def run(self) -> None:
         """Writes until `stopping`; the last request, too, is repeated until it is answered."""
-        headers = {"authorization": f"Bearer {self.token}"}
-        async with httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=TRY_S) as http:
+        async with self.client() as http:
             while not self.stopping:
                 await self._write(http, self.chance.random())
 
-    async def _write(self, http: httpx2.AsyncClient, what: float) -> None:
+    def client(self) -> httpx2.AsyncClient:
+        """For its requests."""
+        headers = {"authorization": f"Bearer {self.token}"}
+        limits = httpx2.Limits(max_keepalive_connections=0 if self.roams else None)
+        return httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=TRY_S, limits=limits)
+
+    async def create(self, http: httpx2.AsyncClient) -> dict[str, Any] | None:
+        """One more item; None when it was refused for good."""
+        request_id, body = self._body()
+        return await self._insist(http, "POST", "/actions/items", request_id, body)
+
+    def _body(self) -> tuple[str, dict[str, str]]:
         request_id = str(uuid4())
-        body = {"title": f"{request_id} by {self.name}", "request_id": request_id}
+        return request_id, {"title": f"{request_id} by {self.name}", "request_id": request_id}
+
+    async def _write(self, http: httpx2.AsyncClient, what: float) -> None:
+        request_id, body = self._body()
         if what < 0.6 or not self.own:
-            if item := await self._insist(http, "POST", "/actions/items", request_id, body):
+            if item := await self.create(http):
                 self.own.append(item["id"])
         elif what < 0.85:
             await self._insist(http, "PATCH", f"/actions/items/{self.chance.choice(self.own)}", request_id, body)

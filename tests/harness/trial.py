@@ -14,7 +14,6 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.local import Postgres
 from app.local.postmaster import find
 from app.store.database import Database
 from tests.harness.checker import Anomaly, anomalies
@@ -26,6 +25,8 @@ from tests.harness.survivors import Device, Replica, Writer, background
 from tests.harness.waiting import eventually
 
 CATCH_UP_S = 45.0
+END_S = 90.0
+"""Three times the promise."""
 _ITEMS = text("select wire from items where feed_id = :feed")
 
 
@@ -54,28 +55,35 @@ class Trial:
     killed: list[int] = field(default_factory=list)
     """The postmasters, by pid."""
 
-    @property
-    def database_url(self) -> str:
-        """The embedded database's."""
-        return Postgres(self.server.data_dir).url
-
     async def progress(self, more: int) -> None:
         """Returns when so many more writes were acknowledged."""
         await self.journal.until_acknowledged(more)
 
     async def kill_postgres(self, *, alone: bool = False) -> None:
         """kill -9 of the postmaster and all its children, or of it alone; not of one that is dying already."""
-        home = (self.server.data_dir / "postgres").resolve()
-        await eventually(lambda: (up := find(home)) is not None and up.pid not in self.killed, CATCH_UP_S, "Postgres")
+        await self._postgres()
         self.killed.append(self.server.postmaster)
         if alone:
             os.kill(self.killed[-1], signal.SIGKILL)
         else:
             kill_family(self.killed[-1])
 
-    def kill_backend(self) -> None:
+    async def kill_backend(self) -> None:
         """kill -9 of one process of Postgres, on which it starts all others again."""
-        os.kill(family(self.server.postmaster)[-1], signal.SIGKILL)
+        await self._postgres()
+        backends: list[int] = []
+
+        def are_there() -> bool:
+            backends[:] = family(self.server.postmaster)[1:]
+            return bool(backends)
+
+        await eventually(are_there, CATCH_UP_S, "a process of Postgres")
+        os.kill(backends[-1], signal.SIGKILL)
+
+    async def _postgres(self) -> None:
+        """Returns when one runs that was not killed."""
+        home = (self.server.data_dir / "postgres").resolve()
+        await eventually(lambda: (up := find(home)) is not None and up.pid not in self.killed, CATCH_UP_S, "Postgres")
 
     async def kill_server(self, *, postgres_too: bool = False) -> None:
         """kill -9 of the server and a new start of it, by nothing but the command."""
@@ -89,7 +97,7 @@ class Trial:
         for writer in self.writers:
             writer.stopping = True
         await asyncio.gather(*self.writing)
-        self.truth = await items_of(self.database_url, self.feed_id)
+        self.truth = await items_of(self.server.database_url, self.feed_id)
         head = max((item["seq"] for item in self.truth.values()), default=0)
         with suppress(AssertionError):  # the checker says who lacks what
             await eventually(lambda: all(each.replica.seq >= head for each in self.devices), CATCH_UP_S)
@@ -102,13 +110,13 @@ async def trying(server: ServerProcess, *, writers: int = 8, devices: int = 3, s
     journal = Journal(server.data_dir.with_name("journal.jsonl"))
     await server.start()
     try:
-        database = Database(Postgres(server.data_dir).url, pool_size=3)
+        database = Database(server.database_url, pool_size=3)
         person = await Person.make(database)
         tokens = [await person.token(f"writer {n}") for n in range(writers)]
         followers = [await person.device(f"device {n}") for n in range(devices)]
         await database.close()
         made = [
-            Writer(f"writer {n}", server.url, token, journal, random.Random(f"{seed}/{n}"))
+            Writer(f"writer {n}", server.url, token, journal, random.Random(f"{seed}/{n}"), roams=bool(n % 2))
             for n, token in enumerate(tokens)
         ]
         following = [Device(server.url, each.token, Replica(each.name, journal)) for each in followers]
@@ -116,4 +124,4 @@ async def trying(server: ServerProcess, *, writers: int = 8, devices: int = 3, s
         async with background(*writing, *(asyncio.create_task(each.run()) for each in following)):
             yield Trial(server, person.feed_id, journal, made, writing, following)
     finally:
-        await server.stop()
+        await server.stop(within=END_S)
