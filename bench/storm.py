@@ -17,7 +17,7 @@ TARGET_S = 5.0
 POOL = 10
 CONNECTIONS = POOL + 2
 """What one process may hold: the pool that reads, and the two that write."""
-USED = "select count(*) from pg_stat_activity where application_name = 'starling'"
+USED = "select count(*) from pg_stat_activity where application_name like 'starling %'"
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from app.hub.feed import Feed
 from app.hub.fill import Filler, reset
 from app.hub.stream import Phase, Stream
 from app.model import Cursor
-from app.store.feed import FeedReader, Page
+from app.store.feed import FeedReader
 
 PAGES_AT_ONCE = 4
-PAGE_ROWS = 1000
-PAGE_BYTES = 192 * 1024
+PAGE_ROWS = 500
+PAGE_BYTES = 256 * 1024
 RETRY_S = 0.5
 
 log = structlog.get_logger(__name__)
@@ -66,33 +66,27 @@ class Pump:
             await self._page(stream, feed)
 
     async def _page(self, stream: Stream, feed: Feed[Stream]) -> None:
-        after, epoch = stream.seq, feed.epoch
+        cursor = Cursor(feed.epoch, stream.seq, stream.base)
         try:
             async with self._pages:
-                page = await self._reader.page(
-                    feed.id, after, device_id=stream.device_id, limit=PAGE_ROWS, max_bytes=PAGE_BYTES
+                page = await self._reader.frames(
+                    feed.id, cursor, device_id=stream.device_id, limit=PAGE_ROWS, max_bytes=PAGE_BYTES
                 )
         except Unavailable:
             await asyncio.sleep(RETRY_S)
             return
-        if stream.phase is not Phase.BEHIND or (stream.seq, feed.epoch) != (after, epoch):
+        if stream.phase is not Phase.BEHIND or Cursor(feed.epoch, stream.seq, stream.base) != cursor:
             return  # ended or reset meanwhile
         if page is None:
             stream.revoke()
         elif page.head.auth > feed.auth or feed.judging is not None:
             self._filler.judge(feed, page.head.auth)  # read again after it
-        elif page.head.epoch != epoch:
+        elif page.head.epoch != cursor.epoch:
             await self._filler.filled(feed)
-        else:
-            self._write(stream, feed, page)
-
-    def _write(self, stream: Stream, feed: Feed[Stream], page: Page) -> None:
-        cursor = Cursor(feed.epoch, stream.seq, stream.base)
-        if (reason := cursor.refusal(page.head)) == "cursor_pruned":
+        elif (reason := cursor.refusal(page.head)) == "cursor_pruned":
             reset(stream, page.head, reason)
-            return
-        if page.rows:
-            frames = b"".join([sse.item(str(cursor.at(row.seq)), row.wire) for row in page.rows])
-            stream.write(sse.chunk(frames))
-            telemetry.output.add(len(page.rows), len(frames))
-        stream.seq = page.end
+        else:
+            if page.number:
+                stream.write(sse.chunk(page.frames))
+                telemetry.output.add(page.number, len(page.frames))
+            stream.seq = page.end

@@ -149,10 +149,13 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def driver(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection's driver, outside of any transaction. It is kept for the next, closed when the body fails."""
+    async def driver(self, *, keep: bool = True) -> AsyncIterator[asyncpg.Connection]:
+        """A connection's driver, outside of any transaction. It is closed when the body fails.
+
+        Else, with `keep`, it stays out of the pool for the next call: for the one who writes all the time.
+        """
         async with passing_failures():
-            lent, self._kept = self._kept, None
+            lent, self._kept = (self._kept, None) if keep else (None, self._kept)
             if lent is not None and lent.driver.is_closed():
                 await lent.give_up()
                 lent = None
@@ -162,13 +165,10 @@ class Database:
             except BaseException:
                 await lent.give_up()
                 raise
-            await self._keep(lent)
-
-    async def _keep(self, lent: _Lent) -> None:
-        if self._kept is None:
-            self._kept = lent
-        else:
-            await lent.connection.close()
+            if keep and self._kept is None:
+                self._kept = lent
+            else:
+                await lent.connection.close()
 
     @property
     def connections(self) -> tuple[int, int]:

@@ -6,9 +6,9 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import text
 
-from app.model import Head
+from app.model import Cursor, Head
 from app.shared import SharedRead
-from app.store.database import Database
+from app.store.database import Database, Prepared
 
 PAGE_BYTES = 1024 * 1024
 
@@ -32,6 +32,14 @@ where f.id = :feed
 order by r.seq
 """)
 
+# The schema's function; no row when the feed is gone.
+_FRAMES = Prepared(
+    text("""
+select epoch, auth, floor, head, reached, number, frames
+from read_frames(:feed, :device, :after, :base, :items, :bytes)
+""")
+)
+
 
 class Row(msgspec.Struct, frozen=True):
     """One item's place in the feed with its wire JSON."""
@@ -53,6 +61,16 @@ class Page(msgspec.Struct, frozen=True):
     @property
     def has_more(self) -> bool:
         return self.end < self.head.head
+
+
+class Frames(msgspec.Struct, frozen=True):
+    """The events of the items after a seq, as one device gets them, with the feed's counters of the same moment."""
+
+    head: Head
+    frames: bytes
+    number: int
+    end: int
+    """The seq they are complete up to."""
 
 
 class FeedReader:
@@ -96,6 +114,28 @@ class FeedReader:
         ]
         cut = len(found) > limit or self._cut_by_bytes(rows, max_bytes)
         return Page(head, rows, rows[-1].seq if cut else head.head)
+
+    async def frames(
+        self, feed_id: UUID, cursor: Cursor, *, device_id: UUID, limit: int, max_bytes: int
+    ) -> Frames | None:
+        """A page as bytes: `sse.item` of each item after the cursor, made by the database. None if the feed is gone.
+
+        Their ids carry the epoch of the head that comes with them.
+        """
+        arguments = {
+            "feed": feed_id,
+            "device": device_id,
+            "after": cursor.seq,
+            "base": cursor.base,
+            "items": limit,
+            "bytes": max_bytes,
+        }
+        async with self._database.driver(keep=False) as connection:
+            found = await _FRAMES.fetch(connection, arguments)
+        if not found:
+            return None
+        epoch, auth, floor, head, reached, number, frames = found[0]
+        return Frames(Head(epoch, auth, floor, head), frames, number, reached)
 
     @staticmethod
     def _cut_by_bytes(rows: list[Row], max_bytes: int) -> bool:

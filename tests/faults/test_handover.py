@@ -45,7 +45,7 @@ def worry(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fill, "FILL_ROWS", 30)
     monkeypatch.setattr(feed, "TAIL_BYTES", 16 * 1024)
     monkeypatch.setattr(feed, "SLICE_BYTES", 4 * 1024)
-    for name in ("page", "head", "heads"):
+    for name in ("page", "frames", "head", "heads"):
         monkeypatch.setattr(live.starling.reader, name, slow(getattr(live.starling.reader, name)))
 
     def lossy(messages: Sequence[Message]) -> None:

@@ -67,6 +67,7 @@ class World:
         starling = self.live.starling
         reader, grants = starling.reader, starling.grants
         reader.page = self._slowed(reader.page)  # type: ignore[method-assign, assignment]
+        reader.frames = self._slowed(reader.frames)  # type: ignore[method-assign, assignment]
         reader._shared._read = self._slowed(reader._shared._read)
         grants.good = self._slowed(grants.good)  # type: ignore[method-assign, assignment]
 

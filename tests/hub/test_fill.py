@@ -111,18 +111,18 @@ async def test_a_page_read_during_a_judgement_is_not_delivered(
     device = await person.device("lost")
     await live(room, person, "kept")
     reading, go_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
-    page = room.reader.page
+    frames = room.reader.frames
 
-    async def held(feed_id: Any, after: int, **options: Any) -> Any:
+    async def held(*arguments: Any, **options: Any) -> Any:
         if options["device_id"] == device.id:
             reading.set()
             await go_on.wait()
-        found = await page(feed_id, after, **options)
+        found = await frames(*arguments, **options)
         if options["device_id"] == device.id:
             done.set()
         return found
 
-    monkeypatch.setattr(room.reader, "page", held)
+    monkeypatch.setattr(room.reader, "frames", held)
     gate = Gate(room, monkeypatch)
     lost = await room.sit(device)
     await reading.wait()

@@ -10,6 +10,7 @@ from app.errors import Unavailable
 from app.hub import pump
 from app.hub.stream import Phase
 from app.model import Cursor
+from app.store.lineage import rename_histories
 from tests.harness.people import Person
 from tests.harness.room import Room
 from tests.harness.waiting import eventually
@@ -78,15 +79,15 @@ async def test_ready_comes_once_when_the_head_that_hello_named_is_reached(
     monkeypatch.setattr(pump, "PAGE_ROWS", 2)
     for _ in range(6):
         await room.put(person)
-    page = room.reader.page
+    frames = room.reader.frames
 
     async def written_to_meanwhile(*arguments: Any, **options: Any) -> Any:
-        if options["device_id"] is not None and (await room.head(person)).head < 12:
+        if (await room.head(person)).head < 12:
             await room.put(person)
             await room.put(person)
-        return await page(*arguments, **options)
+        return await frames(*arguments, **options)
 
-    monkeypatch.setattr(room.reader, "page", written_to_meanwhile)
+    monkeypatch.setattr(room.reader, "frames", written_to_meanwhile)
     seat = await (await room.sit(await person.device())).live()
     written = (await room.head(person)).head
     assert written > 6
@@ -158,17 +159,17 @@ async def test_a_prune_during_a_first_sync_does_not_reset_it(
     monkeypatch.setattr(pump, "PAGE_ROWS", 1)
     stored = [await room.put(person) for _ in range(4)]
     await room.delete(person, stored[0].item_id)
-    page = room.reader.page
+    frames = room.reader.frames
 
     async def pruned_meanwhile(*arguments: Any, **options: Any) -> Any:
-        if arguments[1] == 2:
+        if arguments[1].seq == 2:
             async with room.database.engine.begin() as connection:
                 await connection.exec_driver_sql("set role none")
                 await connection.exec_driver_sql(f"delete from items where id = '{stored[0].item_id}'")
                 await connection.exec_driver_sql(f"update feeds set floor = 5 where id = '{person.feed_id}'")
-        return await page(*arguments, **options)
+        return await frames(*arguments, **options)
 
-    monkeypatch.setattr(room.reader, "page", pruned_meanwhile)
+    monkeypatch.setattr(room.reader, "frames", pruned_meanwhile)
     seat = await (await room.sit(await person.device())).live()
     assert seat.seqs == [2, 3, 4]
     assert "reset" not in seat.names
@@ -181,14 +182,14 @@ async def test_a_page_is_asked_for_again_while_the_database_is_away(
 ) -> None:
     monkeypatch.setattr(pump, "RETRY_S", 0.01)
     await room.put(person)
-    page, failures = room.reader.page, iter(range(3))
+    frames, failures = room.reader.frames, iter(range(3))
 
     async def away_at_first(*arguments: Any, **options: Any) -> Any:
         if next(failures, None) is not None:
             raise Unavailable
-        return await page(*arguments, **options)
+        return await frames(*arguments, **options)
 
-    monkeypatch.setattr(room.reader, "page", away_at_first)
+    monkeypatch.setattr(room.reader, "frames", away_at_first)
     seat = await (await room.sit(await person.device())).live()
     assert seat.seqs == [1]
 
@@ -197,14 +198,14 @@ async def test_a_device_that_hangs_up_during_its_catch_up_is_left_alone(
     room: Room, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await room.put(person)
-    page, reading, go_on = room.reader.page, asyncio.Event(), asyncio.Event()
+    frames, reading, go_on = room.reader.frames, asyncio.Event(), asyncio.Event()
 
     async def slow(*arguments: Any, **options: Any) -> Any:
         reading.set()
         await go_on.wait()
-        return await page(*arguments, **options)
+        return await frames(*arguments, **options)
 
-    monkeypatch.setattr(room.reader, "page", slow)
+    monkeypatch.setattr(room.reader, "frames", slow)
     seat = await room.sit(await person.device())
     await reading.wait()
     seat.hang_up()
@@ -213,3 +214,29 @@ async def test_a_device_that_hangs_up_during_its_catch_up_is_left_alone(
     assert seat.names == ["hello"]
     assert seat.stream.phase is Phase.ENDED
     assert room.presence.live(person.feed_id) == frozenset()
+
+
+async def test_a_page_of_the_history_before_is_thrown_away(
+    room: Room, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        await room.put(person)
+    frames, is_read, go_on = room.reader.frames, asyncio.Event(), asyncio.Event()
+
+    async def held(*arguments: Any, **options: Any) -> Any:
+        found = await frames(*arguments, **options)
+        is_read.set()
+        await go_on.wait()
+        return found
+
+    monkeypatch.setattr(room.reader, "frames", held)
+    seat = await room.sit(await person.device(), f"{await epoch(room, person)}.1")
+    await is_read.wait()
+    await rename_histories(room.database)
+    await room.hub.watch.check()
+    told = await seat.until("reset")
+    go_on.set()
+    await seat.live()
+    assert json.loads(told.data) == {"reason": "epoch_changed"}
+    assert seat.names == ["hello", "reset", "item", "item", "item", "ready"]
+    assert [event.id for event in seat.events[2:]] == [f"{await epoch(room, person)}.{n}" for n in ("1.3", "2.3", 3, 3)]

@@ -1,13 +1,15 @@
 """What the bus says and what it does not say: gaps, lost and bogus hints, the check, a feed that is let go."""
 
 import asyncio
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
 from app.hub import hub as hub_module
-from app.model import Changed, Message
+from app.model import Changed, Cursor, Message
 from app.store.database import Database
+from app.store.feed import Frames, Page
 from tests.harness.people import Person
 from tests.harness.room import Room, Seat, open_room
 from tests.harness.waiting import eventually
@@ -15,13 +17,18 @@ from tests.harness.waiting import eventually
 
 def count_pages(room: Room, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     read: list[int] = []
-    page = room.reader.page
+    page, frames = room.reader.page, room.reader.frames
 
-    async def counted(feed_id: object, after: int, **options: object) -> object:
+    async def counted(feed_id: UUID, after: int, **options: Any) -> Page | None:
         read.append(after)
-        return await page(feed_id, after, **options)  # type: ignore[arg-type]
+        return await page(feed_id, after, **options)
+
+    async def counted_too(feed_id: UUID, cursor: Cursor, **options: Any) -> Frames | None:
+        read.append(cursor.seq)
+        return await frames(feed_id, cursor, **options)
 
     monkeypatch.setattr(room.reader, "page", counted)
+    monkeypatch.setattr(room.reader, "frames", counted_too)
     return read
 
 

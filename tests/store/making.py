@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
+from hypothesis import strategies as st
 
 from app.errors import StarlingError
 from app.model import Changed, Origin
@@ -20,6 +21,21 @@ ORIGIN = Origin("action", "chatgpt")
 FEED = UUID("0199aaaa-0000-7000-8000-000000000001")
 ITEM = UUID("0199bbbb-0000-7000-8000-000000000001")
 NOW = datetime(2026, 8, 1, 12, tzinfo=UTC)
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=50)
+VALUES = st.fixed_dictionaries(
+    {},
+    optional={
+        "title": _TEXTS,
+        "text": _TEXTS,
+        "url": st.just("https://example.com/?q=%22"),
+        "tags": st.lists(_TEXTS.filter(bool), max_size=3),
+        "data": st.dictionaries(_TEXTS, _TEXTS, max_size=3),
+        "status": st.sampled_from(["unread", "done"]),
+        "collection": _TEXTS.filter(bool),
+        "expires_at": st.datetimes(timezones=st.just(UTC)).filter(lambda at: at.year > 2030),
+    },
+)
+"""Hypothesis makes the fields of an item."""
 _CHANGE = {"kind", "audience", "replay", "epoch", "fresh"}
 
 

@@ -18,22 +18,7 @@ from app.store.devices import Devices
 from app.store.fold import Change, encode
 from tests.harness.people import Person
 from tests.store.conftest import Sql
-from tests.store.making import Published, committing, item_of, named, put
-
-TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=50)
-VALUES = st.fixed_dictionaries(
-    {},
-    optional={
-        "title": TEXTS,
-        "text": TEXTS,
-        "url": st.just("https://example.com/?q=%22"),
-        "tags": st.lists(TEXTS.filter(bool), max_size=3),
-        "data": st.dictionaries(TEXTS, TEXTS, max_size=3),
-        "status": st.sampled_from(["unread", "done"]),
-        "collection": TEXTS.filter(bool),
-        "expires_at": st.datetimes(timezones=st.just(UTC)).filter(lambda at: at.year > 2030),
-    },
-)
+from tests.store.making import VALUES, Published, committing, item_of, named, put
 
 
 def born(feed_id: UUID, **said: Any) -> Change:

@@ -16,6 +16,7 @@ from app.model import Origin
 from app.store.database import Database
 from app.store.feed import FeedReader
 from app.store.fold import Change
+from app.store.revisions import head
 from app.store.schema import CannotMigrate, LockNotGranted, OlderCodeRuns, migrate, require_current
 from tests.harness.people import Person
 from tests.harness.waiting import eventually
@@ -97,12 +98,11 @@ async def test_a_new_database_goes_through_everything_at_once(url: str, scratch:
 
 
 async def test_an_upgrade_over_two_versions_is_refused_before_it_begins(url: str, scratch: Scratch) -> None:
-    for kind in ("pre", "post", "pre"):
-        scratch.add(kind)
-    with pytest.raises(CannotMigrate, match="post_0003 comes before"):
+    added = [scratch.add(kind) for kind in ("pre", "post", "pre")]
+    with pytest.raises(CannotMigrate, match=f"{added[1]} comes before"):
         await migrate(url, "pre", directory=scratch.directory)
     await require_current(url)
-    assert await migrate(url, directory=scratch.directory) == scratch.ids[1:]
+    assert await migrate(url, directory=scratch.directory) == added
 
 
 @pytest.mark.parametrize("part", ["post", "all"])
@@ -111,7 +111,7 @@ async def test_the_second_half_waits_for_the_end_of_older_code(url: str, scratch
     second = scratch.add("post", "alter table items drop column search")
     await migrate(url, "pre", directory=scratch.directory)
     async with older_process(url):
-        with pytest.raises(OlderCodeRuns, match=f"{second} waits.*starling 0001"):
+        with pytest.raises(OlderCodeRuns, match=f"{second} waits.*starling {head()}"):
             await migrate(url, part, directory=scratch.directory)  # type: ignore[arg-type]
         assert "search" in await columns(url)
         await require_current(url)
