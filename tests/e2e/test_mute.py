@@ -5,7 +5,7 @@ import pytest
 from tests.harness.live import Live
 
 
-@pytest.mark.parametrize(("broken", "told"), [("page", ["hello", "bye"]), ("head", ["bye"])])
+@pytest.mark.parametrize(("broken", "told"), [("frames", ["hello", "bye"]), ("head", ["bye"])])
 async def test_a_stream_that_fails_is_told_to_come_back_and_loses_nothing(
     live: Live, monkeypatch: pytest.MonkeyPatch, broken: str, told: list[str]
 ) -> None:
