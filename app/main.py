@@ -17,15 +17,19 @@ from app.actions.devices import DeviceActions
 from app.actions.items import ItemActions
 from app.actions.receipts import Receipts
 from app.api import problems
+from app.api.account import rename_device, revoke_assistant, revoke_device, show_account
 from app.api.actions import ActionsController
 from app.api.changes import ChangesController
+from app.api.consent import activate, authorize, decide, show_activate
 from app.api.devices import DevicesController, acknowledge, me
 from app.api.health import health, ready
 from app.api.items import ItemsController, item_query
 from app.api.oauth import OAuthController, authorization_server, mcp_resource, protected_resource
 from app.api.requests import StrictRequest, caller_of, principal_of
 from app.api.services import Services
+from app.api.signing import show_sign_in, show_sign_up, sign_in, sign_out, sign_up, style
 from app.api.stream import issue_ticket, open_stream, subscriber
+from app.api.visits import problem_page, visit_of
 from app.auth.activation import Activation
 from app.auth.oauth import OAuth
 from app.auth.people import People
@@ -35,7 +39,7 @@ from app.bus.local import LocalBus
 from app.bus.presence import Presence
 from app.bus.redis import RedisBus
 from app.bus.shared_presence import SharedPresence
-from app.errors import Unavailable
+from app.errors import StarlingError, Unavailable
 from app.gauges import Gauges
 from app.hub.hub import Caps, Hub
 from app.model import Acked, Changed, Revoked
@@ -52,6 +56,7 @@ from app.store.lineage import Lineage
 from app.store.sessions import Sessions
 from app.store.throttles import Throttles
 from app.store.upkeep import Upkeep
+from app.web.pages import Pages
 
 UPKEEP_S = 30.0
 WRITING_POOL = 2
@@ -191,9 +196,31 @@ def web_app(starling: Starling) -> Litestar:
             "wanted": Provide(item_query, sync_to_thread=False),
         },
     )
+    pages = Router(
+        path="/",
+        route_handlers=[
+            show_sign_in,
+            sign_in,
+            show_sign_up,
+            sign_up,
+            sign_out,
+            authorize,
+            decide,
+            show_activate,
+            activate,
+            show_account,
+            rename_device,
+            revoke_device,
+            revoke_assistant,
+            style,
+        ],
+        dependencies={"visit": Provide(visit_of)},
+        exception_handlers={StarlingError: problem_page},
+    )
     return Litestar(
         route_handlers=[
             protected,
+            pages,
             open_stream,
             health,
             ready,
@@ -212,5 +239,5 @@ def web_app(starling: Starling) -> Litestar:
         lifespan=[lifespan],
         openapi_config=None,
         logging_config=None,
-        state=State({"issuer": services.public_url}),
+        state=State({"issuer": services.public_url, "services": services, "pages": Pages()}),
     )

@@ -30,11 +30,13 @@ class Activation:
         found = await self._ledgers.run(lambda ledger: ledger.requests.find(hashed))
         if found is not None:
             for who in (str(account.user_id), network(address)):
-                await self._throttles.clear("user code", who)
+                await self._throttles.give_back("user code", who)
         return found
 
-    async def answer(self, typed: str, account: Account, *, approved: bool) -> bool:
-        """Notes the person's answer; whether there still was such a request."""
+    async def answer(self, typed: str, account: Account, address: str, *, approved: bool) -> bool:
+        """Notes the person's answer; whether there still was such a request. A code that is none is a try, too."""
+        if await self.find(typed, account, address) is None:
+            return False
         hashed = digest(normalized(typed))
         return await self._ledgers.run(
             lambda ledger: ledger.requests.answer(hashed, account.feed_id, approved=approved)

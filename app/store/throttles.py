@@ -4,7 +4,7 @@ import hashlib
 import math
 from datetime import timedelta
 
-from sqlalchemy import delete, text
+from sqlalchemy import delete, text, update
 
 from app.errors import TooManyRequests
 from app.store.database import Database
@@ -35,6 +35,12 @@ class Throttles:
             found = (await connection.execute(_HIT, {"key": _key(what, who), "period": period})).one()
         if found.hits > limit:
             raise TooManyRequests(retry_after=max(1, math.ceil(found.seconds)))
+
+    async def give_back(self, what: str, who: str) -> None:
+        """Takes back a try that succeeded. Those that failed stay counted, so success cannot buy more of them."""
+        lowered = update(throttles).values(hits=throttles.c.hits - 1)
+        async with self._database.transaction() as connection:
+            await connection.execute(lowered.where(throttles.c.key == _key(what, who), throttles.c.hits > 0))
 
     async def clear(self, what: str, who: str) -> None:
         """Forgets the tries."""

@@ -34,7 +34,7 @@ async def poll(live: Live, asked: dict[str, Any], client: str = CLIENT, **more: 
 
 async def answer(live: Live, person: Person, asked: dict[str, Any], *, approved: bool = True) -> bool:
     account = await account_of(live, person)
-    return await live.starling.services.activation.answer(asked["user_code"], account, approved=approved)
+    return await live.starling.services.activation.answer(asked["user_code"], account, "192.0.2.9", approved=approved)
 
 
 async def test_a_device_is_let_in_and_streams(live: Live) -> None:
@@ -125,10 +125,14 @@ async def test_a_person_has_five_tries(live: Live) -> None:
     assert found is not None
     assert (found.device_name, found.device_kind, found.client_name) == ("Ada's phone", "mobile", "Starling")
     assert found.address == "127.0.0.1"
-    for guess in ("BBBB-BBBB", "", "x" * 1000, "CCCC-CCCC", "\0"):
+    for guess in ("BBBB-BBBB", "", "x" * 1000, "CCCC-CCCC"):
         assert await activation.find(guess, account, "192.0.2.1") is None
+        assert await activation.find(typed, account, "192.0.2.1") is not None
+    assert await activation.find("\0", account, "192.0.2.1") is None
     with pytest.raises(TooManyRequests):
         await activation.find(typed, account, "192.0.2.2")
+    with pytest.raises(TooManyRequests):
+        await activation.answer(typed, account, "192.0.2.2", approved=True)
     stranger = await account_of(live, await live.person())
     with pytest.raises(TooManyRequests):
         await activation.find(typed, stranger, "192.0.2.1")

@@ -1,0 +1,86 @@
+"""The account's page: devices and connected assistants."""
+
+from typing import Any
+from uuid import UUID
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from pydantic import ValidationError
+
+from app.actions.bodies import Rename
+from app.api.services import Services
+from app.api.visits import Visit
+from app.errors import InvalidField, NotFound
+from app.model import Principal, Scope
+from app.store.sessions import Account
+
+HOME = "/account"
+
+
+def _principal(account: Account) -> Principal:
+    """The person acts on everything of theirs, through no client."""
+    return Principal(account.user_id, account.feed_id, "account", None, frozenset(Scope), b"", 0)
+
+
+async def _home(visit: Visit, services: Services, account: Account, problem: str | None = None) -> Response[Any]:
+    listed = await services.devices.list(_principal(account))
+    head = await services.reader.head(account.feed_id)
+    return visit.page(
+        "account",
+        status=422 if problem else 200,
+        problem=problem,
+        devices=listed["devices"],
+        head=head.head if head else 0,
+        assistants=await services.ledgers.assistants(account.feed_id),
+    )
+
+
+@get(HOME, operation_id="showAccount")
+async def show_account(visit: NamedDependency[Visit], services: NamedDependency[Services]) -> Response[Any]:
+    """Devices and assistants."""
+    if visit.account is None:
+        return visit.sign_in_first(HOME)
+    return await _home(visit, services, visit.account)
+
+
+@post("/account/devices/{device_id:uuid}/rename", operation_id="renameOwnDevice", status_code=200)
+async def rename_device(
+    device_id: FromPath[UUID], visit: NamedDependency[Visit], services: NamedDependency[Services]
+) -> Response[Any]:
+    """Gives a device another name."""
+    form = await visit.form()
+    if visit.account is None:
+        return visit.sign_in_first(HOME)
+    try:
+        name = Rename(name=form.get("name", "").strip()).name
+        await services.devices.rename(_principal(visit.account), device_id, name)
+    except (ValidationError, InvalidField):
+        return await _home(visit, services, visit.account, "A name has 1 to 100 characters.")
+    return visit.redirect(HOME)
+
+
+@post("/account/devices/{device_id:uuid}/revoke", operation_id="revokeOwnDevice", status_code=200)
+async def revoke_device(
+    device_id: FromPath[UUID], visit: NamedDependency[Visit], services: NamedDependency[Services]
+) -> Response[Any]:
+    """Ends a device with its tokens and streams."""
+    await visit.form()
+    if visit.account is None:
+        return visit.sign_in_first(HOME)
+    await services.devices.revoke(_principal(visit.account), device_id)
+    return visit.redirect(HOME)
+
+
+@post("/account/assistants/{grant_id:uuid}/revoke", operation_id="revokeAssistant", status_code=200)
+async def revoke_assistant(
+    grant_id: FromPath[UUID], visit: NamedDependency[Visit], services: NamedDependency[Services]
+) -> Response[Any]:
+    """Takes back what an assistant was given."""
+    await visit.form()
+    if visit.account is None:
+        return visit.sign_in_first(HOME)
+    feed_id = visit.account.feed_id
+    if not await services.ledgers.run(lambda ledger: ledger.families.revoke_grant(feed_id, grant_id)):
+        raise NotFound
+    return visit.redirect(HOME)
