@@ -31,8 +31,10 @@ class Throttles:
     async def hit(self, what: str, who: str, *, limit: int, period: timedelta) -> None:
         """Counts a try of `what` by `who`. Raises `TooManyRequests` above the limit."""
         async with self._database.transaction() as connection:
-            await connection.execute(_FORGET)
             found = (await connection.execute(_HIT, {"key": _key(what, who), "period": period})).one()
+        if found.hits == 1:  # now and then, and never while a row is held that others may want
+            async with self._database.transaction() as connection:
+                await connection.execute(_FORGET)
         if found.hits > limit:
             raise TooManyRequests(retry_after=max(1, math.ceil(found.seconds)))
 
