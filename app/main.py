@@ -17,7 +17,14 @@ from app.actions.devices import DeviceActions
 from app.actions.items import ItemActions
 from app.actions.receipts import Receipts
 from app.api import problems
-from app.api.account import rename_device, revoke_assistant, revoke_device, show_account
+from app.api.account import (
+    change_password,
+    delete_account,
+    rename_device,
+    revoke_assistant,
+    revoke_device,
+    show_account,
+)
 from app.api.actions import ActionsController
 from app.api.changes import ChangesController
 from app.api.consent import activate, authorize, decide, show_activate
@@ -53,7 +60,6 @@ from app.store.grants import Grants
 from app.store.items import Items
 from app.store.ledger import Ledgers
 from app.store.lineage import Lineage
-from app.store.sessions import Sessions
 from app.store.throttles import Throttles
 from app.store.upkeep import Upkeep
 from app.web.pages import Pages
@@ -108,7 +114,7 @@ class Starling:
             oauth=OAuth(ledgers, public_url),
             registrar=Registrar(Clients(self.database), throttles),
             activation=Activation(ledgers, throttles),
-            people=People(self.grants, Sessions(self.database), throttles, is_open=settings.sign_up == "open"),
+            people=People(self.grants, self.database, throttles, self.bus.publish, is_open=settings.sign_up == "open"),
             ledgers=ledgers,
             grants=self.grants,
             reader=self.reader,
@@ -212,6 +218,8 @@ def web_app(starling: Starling) -> Litestar:
             rename_device,
             revoke_device,
             revoke_assistant,
+            change_password,
+            delete_account,
             style,
         ],
         dependencies={"visit": Provide(visit_of)},

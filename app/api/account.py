@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from app.actions.bodies import Rename
 from app.api.services import Services
 from app.api.visits import Visit
-from app.errors import InvalidField, NotFound
+from app.errors import InvalidField, NotFound, TooManyRequests, WrongPassword
 from app.model import Principal, Scope
 from app.store.sessions import Account
 
@@ -23,12 +23,14 @@ def _principal(account: Account) -> Principal:
     return Principal(account.user_id, account.feed_id, "account", None, frozenset(Scope), b"", 0)
 
 
-async def _home(visit: Visit, services: Services, account: Account, problem: str | None = None) -> Response[Any]:
+async def _home(
+    visit: Visit, services: Services, account: Account, problem: str | None = None, status: int = 422
+) -> Response[Any]:
     listed = await services.devices.list(_principal(account))
     head = await services.reader.head(account.feed_id)
     return visit.page(
         "account",
-        status=422 if problem else 200,
+        status=status if problem else 200,
         problem=problem,
         devices=listed["devices"],
         head=head.head if head else 0,
@@ -84,3 +86,30 @@ async def revoke_assistant(
     if not await services.ledgers.run(lambda ledger: ledger.families.revoke_grant(feed_id, grant_id)):
         raise NotFound
     return visit.redirect(HOME)
+
+
+@post("/account/password", operation_id="changePassword", status_code=200)
+async def change_password(visit: NamedDependency[Visit], services: NamedDependency[Services]) -> Response[Any]:
+    """Another password; other browsers are signed out."""
+    form = await visit.form()
+    if visit.account is None:
+        return visit.sign_in_first(HOME)
+    current, new = form.get("current", ""), form.get("new", "")
+    try:
+        session = await services.people.change_password(visit.account, current, new, visit.address)
+    except (WrongPassword, InvalidField, TooManyRequests) as error:
+        return await _home(visit, services, visit.account, error.detail, error.status)
+    return visit.redirect(HOME, session=session)
+
+
+@post("/account/delete", operation_id="deleteAccount", status_code=200)
+async def delete_account(visit: NamedDependency[Visit], services: NamedDependency[Services]) -> Response[Any]:
+    """Deletes everything."""
+    form = await visit.form()
+    if visit.account is None:
+        return visit.sign_in_first(HOME)
+    try:
+        await services.people.delete(visit.account, form.get("password", ""), visit.address)
+    except (WrongPassword, TooManyRequests) as error:
+        return await _home(visit, services, visit.account, error.detail, error.status)
+    return visit.redirect("/sign-in", session="")

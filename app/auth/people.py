@@ -2,11 +2,15 @@
 
 import asyncio
 import ipaddress
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from app.auth.passwords import MAX_LENGTH, hash_password, verify_password
 from app.auth.tokens import digest, new_secret
 from app.errors import InvalidField, SignUpClosed, WrongPassword
+from app.model import Message
+from app.store.accounts import Accounts
+from app.store.database import Database
 from app.store.grants import Grants
 from app.store.sessions import Account, Sessions
 from app.store.throttles import Throttles
@@ -21,9 +25,19 @@ PER_ACCOUNT, PER_ADDRESS, SIGN_UPS = 10, 50, 10
 class People:
     """Accounts and sessions. Passwords are hashed a few at a time: each takes 64 MiB and a good part of a second."""
 
-    def __init__(self, grants: Grants, sessions: Sessions, throttles: Throttles, *, is_open: bool) -> None:
+    def __init__(
+        self,
+        grants: Grants,
+        database: Database,
+        throttles: Throttles,
+        publish: Callable[[Sequence[Message]], None],
+        *,
+        is_open: bool,
+    ) -> None:
         self._grants = grants
-        self._sessions = sessions
+        self._sessions = Sessions(database)
+        self._accounts = Accounts(database)
+        self._publish = publish
         self._throttles = throttles
         self._hashing = asyncio.Semaphore(HASHING_AT_ONCE)
         self.is_open = is_open
@@ -58,6 +72,28 @@ class People:
     async def account(self, secret: str | None) -> Account | None:
         """Who is signed in with this session's secret."""
         return None if not secret else await self._sessions.account(digest(secret))
+
+    async def change_password(self, account: Account, current: str, new: str, address: str) -> str:
+        """A new session's secret; all others end. Devices stay. Raises `WrongPassword`, `InvalidField`."""
+        await self._require_password(account, current, address)
+        async with self._hashing:
+            hashed = await hash_password(new)
+        await self._accounts.set_password(account, hashed)
+        return await self._begin(account.email)
+
+    async def delete(self, account: Account, password: str, address: str) -> None:
+        """Deletes the account with everything in it, and cuts its streams. Raises `WrongPassword`."""
+        await self._require_password(account, password, address)
+        self._publish([await self._accounts.delete(account)])
+
+    async def _require_password(self, account: Account, password: str, address: str) -> None:
+        await self._throttles.hit("sign-in address", network(address), limit=PER_ADDRESS, period=PERIOD)
+        await self._throttles.hit("sign-in account", account.email, limit=PER_ACCOUNT, period=PERIOD)
+        kept = await self._accounts.password_hash(account)
+        async with self._hashing:
+            if not await verify_password(kept, password):
+                raise WrongPassword("The password is wrong.")
+        await self._throttles.clear("sign-in account", account.email)
 
     async def sign_out(self, secret: str) -> None:
         """Ends the session."""

@@ -8,7 +8,7 @@ items        reading and searching items        devices     devices, acknowledge
 grants       people, tokens, tickets            upkeep      expiry and pruning
 ledger       a transaction of the authorization server: codes, requests (of devices), families (of tokens)
 clients      registered OAuth clients           sessions    people signed in to the pages
-throttles    attempts, counted
+throttles    attempts, counted                  accounts    passwords, and deleting all there is
 uncertain    commits whose answer was lost
 lineage      epochs: noticing a restore
 database     connections, roles, failures       tables      the schema
