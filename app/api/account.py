@@ -16,6 +16,7 @@ from app.model import Principal, Scope
 from app.store.sessions import Account
 
 HOME = "/account"
+EVENTS_SHOWN = 20
 
 
 def _principal(account: Account) -> Principal:
@@ -34,6 +35,7 @@ async def _home(
         problem=problem,
         devices=listed["devices"],
         head=head.head if head else 0,
+        events=await services.people.events.latest(account.feed_id, EVENTS_SHOWN),
         assistants=await services.ledgers.assistants(account.feed_id),
     )
 

@@ -12,6 +12,7 @@ from app.model import Message
 from app.store.accounts import Accounts
 from app.store.database import Database
 from app.store.grants import Grants
+from app.store.security import EventKind, SecurityEvents
 from app.store.sessions import Account, Sessions
 from app.store.throttles import Throttles
 
@@ -37,6 +38,7 @@ class People:
         self._grants = grants
         self._sessions = Sessions(database)
         self._accounts = Accounts(database)
+        self.events = SecurityEvents(database)
         self._publish = publish
         self._throttles = throttles
         self._hashing = asyncio.Semaphore(HASHING_AT_ONCE)
@@ -54,7 +56,7 @@ class People:
         async with self._hashing:
             hashed = await hash_password(password)
         await self._grants.add_user(email, hashed)
-        return await self._begin(email)
+        return await self._begin(email, "signed_up", address)
 
     async def sign_in(self, email: str, password: str, address: str) -> str:
         """A session's secret. Raises `WrongPassword`; `TooManyRequests` after that was tried too often."""
@@ -64,10 +66,13 @@ class People:
         found = await self._sessions.credentials(email) if is_email(email) else None
         async with self._hashing:
             is_right = await verify_password(found[1] if found else None, password[: MAX_LENGTH + 1])
-        if found is None or found[1] is None or not is_right:
+        if found is None:
+            raise WrongPassword
+        if found[1] is None or not is_right:
+            await self.events.note(found[0], "sign_in_failed", address)
             raise WrongPassword
         await self._throttles.clear("sign-in account", email.lower())
-        return await self._begin(email)
+        return await self._begin(email, "signed_in", address)
 
     async def account(self, secret: str | None) -> Account | None:
         """Who is signed in with this session's secret."""
@@ -79,7 +84,7 @@ class People:
         async with self._hashing:
             hashed = await hash_password(new)
         await self._accounts.set_password(account, hashed)
-        return await self._begin(account.email)
+        return await self._begin(account.email, "password_changed", address)
 
     async def delete(self, account: Account, password: str, address: str) -> None:
         """Deletes the account with everything in it, and cuts its streams. Raises `WrongPassword`."""
@@ -99,12 +104,13 @@ class People:
         """Ends the session."""
         await self._sessions.end(digest(secret))
 
-    async def _begin(self, email: str) -> str:
+    async def _begin(self, email: str, event: EventKind, address: str) -> str:
         found = await self._sessions.credentials(email)
         if found is None:
             raise WrongPassword
         secret = new_secret("stn")
         await self._sessions.add(digest(secret), found[0], SESSION_LIFE)
+        await self.events.note(found[0], event, address)
         return secret
 
 

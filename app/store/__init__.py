@@ -9,6 +9,7 @@ grants       people, tokens, tickets            upkeep      expiry and pruning
 ledger       a transaction of the authorization server: codes, requests (of devices), families (of tokens)
 clients      registered OAuth clients           sessions    people signed in to the pages
 throttles    attempts, counted                  accounts    passwords, and deleting all there is
+security     what happened to an account's access
 uncertain    commits whose answer was lost
 lineage      epochs: noticing a restore
 database     connections, roles, failures       tables      the schema

@@ -11,6 +11,7 @@ from app.errors import NotFound
 from app.model import Device
 from app.shared import SharedRead
 from app.store.database import Database
+from app.store.security import noted
 from app.store.tables import devices, feeds, grants, tokens
 
 # What was acknowledged of a history that is no more counts for nothing.
@@ -93,6 +94,7 @@ class Devices:
             )
             of_device = (grants.c.feed_id == feed_id, grants.c.device_id == device_id)
             await connection.execute(update(grants).values(revoked_at=func.now()).where(*of_device))
+            await connection.execute(noted(feed_id, "device_revoked", device_id=device_id))
         return auth
 
 

@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 
 from app.model import Message, Revoked
 from app.store.database import SET_FEEDS, array
+from app.store.security import EventKind, noted
 from app.store.tables import devices, feeds, grants, refresh_tokens, tokens
 
 REFRESH_LIFE = timedelta(days=180)
@@ -81,6 +82,8 @@ class Families:
         kept = msgspec.structs.replace(grant, id=uuid7())
         values = {**msgspec.structs.asdict(kept), "client_id": client_id}
         self._connection.execute(insert(grants).values(values))
+        event = noted(kept.feed_id, "allowed", client_id=client_id, device_id=kept.device_id)
+        self._connection.execute(event)
         return kept
 
     def add_token(self, hashed: bytes, grant: Grant, client_id: str, scopes: Collection[str], life: timedelta) -> None:
@@ -117,7 +120,7 @@ class Families:
         mine = (refresh_tokens.c.hash == hashed, grants.c.client_id == client_id, grants.c.revoked_at.is_(None))
         reused = self._connection.execute(used.where(*mine, refresh_tokens.c.uses > 0)).one_or_none()
         if reused is not None:
-            self.revoke_grant(reused.feed_id, reused.id)
+            self.revoke_grant(reused.feed_id, reused.id, why="reused")
         return None
 
     def renew_refresh(self, hashed: bytes, client_id: str) -> Grant | None:
@@ -139,16 +142,18 @@ class Families:
         query = select(grants.c.id, grants.c.feed_id).where(grants.c.code_hash == code_hash)
         row = self._connection.execute(query).one_or_none()
         if row is not None:
-            self.revoke_grant(row.feed_id, row.id)
+            self.revoke_grant(row.feed_id, row.id, why="reused")
 
-    def revoke_grant(self, feed_id: UUID, grant_id: UUID) -> bool:
+    def revoke_grant(self, feed_id: UUID, grant_id: UUID, *, why: EventKind = "revoked") -> bool:
         """Ends a grant with all its tokens and its device; whether it was in force.
 
         The feed's row is locked first, so a change that commits later carries the new `auth`.
         """
         auth = self._raise_auth(feed_id)
         mine = (grants.c.feed_id == feed_id, grants.c.id == grant_id, grants.c.revoked_at.is_(None))
-        ended = update(grants).values(revoked_at=func.now()).where(*mine).returning(grants.c.device_id)
+        ended = (
+            update(grants).values(revoked_at=func.now()).where(*mine).returning(grants.c.device_id, grants.c.client_id)
+        )
         row = self._connection.execute(ended).one_or_none()
         if row is None:
             return False
@@ -157,6 +162,8 @@ class Families:
         self._connection.execute(delete(refresh_tokens).where(refresh_tokens.c.grant_id == grant_id))
         if row.device_id is not None:
             self._end_device(feed_id, row.device_id)
+        event = noted(feed_id, why, client_id=row.client_id, device_id=row.device_id)
+        self._connection.execute(event)
         self.revoked.append(Revoked(feed_id, auth))
         return True
 

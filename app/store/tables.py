@@ -227,6 +227,20 @@ throttles = Table(
     Column("ends_at", DateTime(timezone=True), nullable=False, index=True),
 )
 
+security_events = Table(
+    "security_events",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("feed_id", ForeignKey("feeds.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("client_id", Text),
+    Column("device_id", Uuid),
+    Column("address", Text),
+    _created_at(),
+    Index(None, "feed_id", "created_at"),
+    comment="What happened to an account's access; it outlives clients and devices.",
+)
+
 tickets = Table(
     "tickets",
     metadata,

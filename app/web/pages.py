@@ -21,7 +21,12 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters |= {"scopes": words.scopes, "kind": words.kind, "moment": words.moment}
+        self._templates.filters |= {
+            "scopes": words.scopes,
+            "event": words.event,
+            "kind": words.kind,
+            "moment": words.moment,
+        }
         self.style = (_HERE / "style.css").read_bytes()
 
     def render(self, name: str, **values: Any) -> str:

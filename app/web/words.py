@@ -16,6 +16,22 @@ SCOPES = {
 }
 KINDS = {"browser": "Browser", "desktop": "Computer", "mobile": "Phone or tablet", "cli": "Command line"}
 
+EVENTS = {
+    "signed_up": "The account was made",
+    "signed_in": "Signed in on these pages",
+    "sign_in_failed": "Somebody typed a wrong password",
+    "password_changed": "The password was changed",
+    "allowed": "Access was given",
+    "revoked": "Access was taken back",
+    "device_revoked": "A device was signed out",
+    "reused": "A code or token was used twice, as a thief would: its access was taken back",
+}
+
+
+def event(kind: str) -> str:
+    """What happened."""
+    return EVENTS[kind]
+
 
 def scopes(given: Iterable[str]) -> list[str]:
     """What they allow, in a fixed order."""

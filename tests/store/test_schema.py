@@ -17,7 +17,13 @@ from app.store.revisions import config
 from app.store.schema import migrate, require_current
 from app.store.tables import ROW_SECURED, metadata
 
-OF_CREDENTIALS = {"tokens", "grants", "authorization_codes", "device_codes"}  # looked up to learn which feed it is
+OF_CREDENTIALS = {
+    "tokens",
+    "grants",
+    "authorization_codes",
+    "device_codes",
+    "security_events",
+}  # looked up to learn which feed it is
 
 
 async def run(url: str, statement: str) -> list[Any]:

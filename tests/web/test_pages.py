@@ -6,6 +6,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from app.model import DeviceKind, Scope
+from app.store.security import EventKind
 from app.web import words
 from app.web.pages import Pages
 
@@ -13,6 +14,7 @@ from app.web.pages import Pages
 def test_every_scope_and_kind_has_words_of_its_own() -> None:
     assert len(set(words.scopes(Scope))) == len(Scope)
     assert set(words.KINDS) == set(DeviceKind.__args__)  # type: ignore[attr-defined]
+    assert set(words.EVENTS) == set(EventKind.__args__)  # type: ignore[attr-defined]
     assert words.scopes(["items:write", "unknown"]) == ["Save, change and delete items"]
 
 
