@@ -20,6 +20,7 @@ from app.api import problems
 from app.api.account import (
     change_password,
     delete_account,
+    export,
     rename_device,
     revoke_assistant,
     revoke_device,
@@ -220,6 +221,7 @@ def web_app(starling: Starling) -> Litestar:
             revoke_assistant,
             change_password,
             delete_account,
+            export,
             style,
         ],
         dependencies={"visit": Provide(visit_of)},

@@ -1,13 +1,16 @@
 """The account's page: devices and connected assistants."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
-from litestar import Response, get, post
+from litestar import MediaType, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
+from litestar.response import Stream
 from pydantic import ValidationError
 
+from app.actions import answers
 from app.actions.bodies import Rename
 from app.api.services import Services
 from app.api.visits import Visit
@@ -17,6 +20,7 @@ from app.store.sessions import Account
 
 HOME = "/account"
 EVENTS_SHOWN = 20
+EVENTS_EXPORTED = 10_000
 
 
 def _principal(account: Account) -> Principal:
@@ -46,6 +50,33 @@ async def show_account(visit: NamedDependency[Visit], services: NamedDependency[
     if visit.account is None:
         return visit.sign_in_first(HOME)
     return await _home(visit, services, visit.account)
+
+
+@get("/account/export", operation_id="exportAccount")
+async def export(visit: NamedDependency[Visit], services: NamedDependency[Services]) -> Response[Any]:
+    """All of the person's data as one JSON document, sent as it is read."""
+    account = visit.account
+    if account is None:
+        return visit.sign_in_first(HOME)
+    about = {
+        "user": await services.grants.user(account.user_id),
+        **await services.devices.list(_principal(account)),
+        "assistants": await services.ledgers.assistants(account.feed_id),
+        "security_events": await services.people.events.latest(account.feed_id, EVENTS_EXPORTED),
+    }
+    headers = {"content-disposition": 'attachment; filename="starling.json"', "cache-control": "no-store"}
+    return Stream(
+        _exported(answers.json(about), services.people.items(account)), media_type=MediaType.JSON, headers=headers
+    )
+
+
+async def _exported(about: bytes, items: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield about.removesuffix(b"}") + b',"items":['
+    comma = b""
+    async for item in items:
+        yield comma + item
+        comma = b","
+    yield b"]}"
 
 
 @post("/account/devices/{device_id:uuid}/rename", operation_id="renameOwnDevice", status_code=200)

@@ -2,7 +2,7 @@
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 
 from app.auth.passwords import MAX_LENGTH, hash_password, verify_password
@@ -90,6 +90,10 @@ class People:
         """Deletes the account with everything in it, and cuts its streams. Raises `WrongPassword`."""
         await self._require_password(account, password, address)
         self._publish([await self._accounts.delete(account)])
+
+    def items(self, account: Account) -> AsyncIterator[bytes]:
+        """All that the person has saved, item by item."""
+        return self._accounts.items(account)
 
     async def _require_password(self, account: Account, password: str, address: str) -> None:
         await self._throttles.hit("sign-in address", network(address), limit=PER_ADDRESS, period=PERIOD)

@@ -1,12 +1,17 @@
 """Accounts: changing a password, deleting all that there is."""
 
-from sqlalchemy import delete, select, update
+from collections.abc import AsyncIterator
+
+from sqlalchemy import bindparam, delete, select, update
 
 from app.errors import NotFound
-from app.model import Revoked
+from app.model import FIRST_SYNC, Revoked
 from app.store.database import Database
 from app.store.sessions import Account
 from app.store.tables import feeds, items, replays, sessions, users
+
+PAGE = 50
+"""Items read at once: an item may be 500 KiB."""
 
 
 class Accounts:
@@ -27,6 +32,21 @@ class Accounts:
             mine = users.c.id == account.user_id
             await connection.execute(update(users).values(password_hash=password_hash).where(mine))
             await connection.execute(delete(sessions).where(sessions.c.user_id == account.user_id))
+
+    async def items(self, account: Account) -> AsyncIterator[bytes]:
+        """All items that are not deleted, each as its wire JSON, in the order of their last change; read in pages."""
+        query = select(items.c.seq, items.c.wire).where(
+            items.c.feed_id == account.feed_id, items.c.deleted_at.is_(None), items.c.seq > bindparam("after")
+        )
+        after = FIRST_SYNC
+        while True:
+            async with self._database.transaction(account.feed_id) as connection:
+                rows = (await connection.execute(query.order_by(items.c.seq).limit(PAGE), {"after": after})).all()
+            for row in rows:
+                yield row.wire
+            if len(rows) < PAGE:
+                return
+            after = rows[-1].seq
 
     async def delete(self, account: Account) -> Revoked:
         """Deletes the account with all its data; what to tell the other processes. Raises `NotFound`.

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from app.store.accounts import PAGE
 from app.store.tables import metadata
 from tests.e2e.test_oauth_device import ask, poll
 from tests.harness.browser import PASSWORD, Browser
@@ -53,6 +54,28 @@ async def test_another_password_signs_other_browsers_out_and_leaves_devices(live
         assert (await other.send("/sign-in", email=email, password=PASSWORD)).status_code == 403
         assert (await other.send("/sign-in", email=email, password="a new password")).status_code == 200
     assert (await live.get("/v1/me", device.token)).status_code == 200
+
+
+async def test_a_person_takes_everything_along_and_nothing_of_others(live: Live, browser: Browser) -> None:
+    stranger = await live.person()
+    await (await live.assistant(stranger)).save(title="foreign")
+    email = await browser.sign_up()
+    person = Person(live.starling.database, await live.starling.grants.feed_of(email), email)
+    assistant, device = await live.assistant(person), await person.device()
+    saved = [(await assistant.save(title=f"{n}"))["item"] for n in range(PAGE * 2)]
+    await assistant.call("DELETE", f"/actions/items/{saved[3]['id']}")
+    answer = await browser.go("/account/export")
+    assert answer.headers["content-disposition"].startswith("attachment")
+    taken = answer.json()
+    assert taken["items"] == saved[:3] + saved[4:]
+    assert taken["user"]["email"] == email
+    assert [each["id"] for each in taken["devices"]] == [str(device.id)]
+    assert taken["security_events"][0]["kind"] == "signed_up"
+    assert "foreign" not in answer.text
+    assert "hash" not in answer.text
+    async with Browser.open(live.url) as nobody:
+        await nobody.go("/account/export")
+        assert nobody.path == "/sign-in"
 
 
 async def test_a_deleted_account_leaves_nothing_and_its_streams_end(
