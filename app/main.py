@@ -17,27 +17,16 @@ from app.actions.devices import DeviceActions
 from app.actions.items import ItemActions
 from app.actions.receipts import Receipts
 from app.api import problems
-from app.api.account import (
-    change_password,
-    delete_account,
-    export,
-    rename_device,
-    revoke_assistant,
-    revoke_device,
-    show_account,
-)
 from app.api.actions import ActionsController
 from app.api.changes import ChangesController
-from app.api.consent import activate, authorize, decide, show_activate
 from app.api.devices import DevicesController, acknowledge, me
 from app.api.health import health, ready
 from app.api.items import ItemsController, item_query
 from app.api.oauth import OAuthController, authorization_server, mcp_resource, protected_resource
+from app.api.pages import pages
 from app.api.requests import StrictRequest, caller_of, principal_of
 from app.api.services import Services
-from app.api.signing import show_sign_in, show_sign_up, sign_in, sign_out, sign_up, style
 from app.api.stream import issue_ticket, open_stream, subscriber
-from app.api.visits import problem_page, visit_of
 from app.auth.activation import Activation
 from app.auth.oauth import OAuth
 from app.auth.people import People
@@ -47,7 +36,7 @@ from app.bus.local import LocalBus
 from app.bus.presence import Presence
 from app.bus.redis import RedisBus
 from app.bus.shared_presence import SharedPresence
-from app.errors import StarlingError, Unavailable
+from app.errors import Unavailable
 from app.gauges import Gauges
 from app.hub.hub import Caps, Hub
 from app.model import Acked, Changed, Revoked
@@ -203,34 +192,10 @@ def web_app(starling: Starling) -> Litestar:
             "wanted": Provide(item_query, sync_to_thread=False),
         },
     )
-    pages = Router(
-        path="/",
-        route_handlers=[
-            show_sign_in,
-            sign_in,
-            show_sign_up,
-            sign_up,
-            sign_out,
-            authorize,
-            decide,
-            show_activate,
-            activate,
-            show_account,
-            rename_device,
-            revoke_device,
-            revoke_assistant,
-            change_password,
-            delete_account,
-            export,
-            style,
-        ],
-        dependencies={"visit": Provide(visit_of)},
-        exception_handlers={StarlingError: problem_page},
-    )
     return Litestar(
         route_handlers=[
             protected,
-            pages,
+            pages(),
             open_stream,
             health,
             ready,
