@@ -20,6 +20,14 @@ SPENT = 2
 """Uses after which a refresh token gives nothing any more: the first, and one more when its answer was lost."""
 USED_KEPT = timedelta(days=30)
 
+# Whoever revokes locks the feed's row first, then the rest. Whoever refreshes does the same: in another order, a thief
+# and his victim could wait for each other, and the revocation be the one that is given up.
+_LOCK_FEED = text("""
+select 1 from feeds where id = (
+    select grants.feed_id from grants join refresh_tokens on refresh_tokens.grant_id = grants.id
+    where refresh_tokens.hash = :hash
+) for no key update
+""")
 _REDEEM = text("""
 update refresh_tokens as mine set uses = mine.uses + 1, used_at = coalesce(mine.used_at, now())
 from grants where mine.hash = :hash and grants.id = mine.grant_id and grants.client_id = :client
@@ -113,6 +121,7 @@ class Families:
         One that is spent, or whose successor was used, was stolen: all that its grant gave is revoked.
         """
         arguments = {"hash": hashed, "client": client_id, "spent": SPENT, "within": RETRY_WITHIN}
+        self._connection.execute(_LOCK_FEED, {"hash": hashed})
         row = self._connection.execute(_REDEEM, arguments).one_or_none()
         if row is not None:
             return Grant(**row._mapping)
@@ -125,6 +134,7 @@ class Families:
 
     def renew_refresh(self, hashed: bytes, client_id: str) -> Grant | None:
         """Uses a confidential client's refresh token, which stays: nobody else can use it without the secret."""
+        self._connection.execute(_LOCK_FEED, {"hash": hashed})
         row = self._connection.execute(
             _RENEW, {"hash": hashed, "client": client_id, "life": REFRESH_LIFE}
         ).one_or_none()
@@ -149,7 +159,7 @@ class Families:
 
         The feed's row is locked first, so a change that commits later carries the new `auth`.
         """
-        auth = self._raise_auth(feed_id)
+        self._connection.execute(select(feeds.c.id).where(feeds.c.id == feed_id).with_for_update(key_share=True))
         mine = (grants.c.feed_id == feed_id, grants.c.id == grant_id, grants.c.revoked_at.is_(None))
         ended = (
             update(grants).values(revoked_at=func.now()).where(*mine).returning(grants.c.device_id, grants.c.client_id)
@@ -162,6 +172,7 @@ class Families:
         self._connection.execute(delete(refresh_tokens).where(refresh_tokens.c.grant_id == grant_id))
         if row.device_id is not None:
             self._end_device(feed_id, row.device_id)
+        auth = self._raise_auth(feed_id)
         event = noted(feed_id, why, client_id=row.client_id, device_id=row.device_id)
         self._connection.execute(event)
         self.revoked.append(Revoked(feed_id, auth))

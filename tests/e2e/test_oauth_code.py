@@ -116,11 +116,11 @@ async def test_a_gpt_that_sends_pkce_is_held_to_it(live: Live) -> None:
 
 
 @pytest.mark.case(27, "50 parallel redeems of one code over 50 connections, then a replay")
-async def test_of_fifty_that_redeem_a_code_one_gets_a_token_and_a_replay_takes_it_back(live: Live) -> None:
-    person, gpt = await live.person(), await OAuthClient.make(live)
+async def test_of_fifty_that_redeem_a_code_one_gets_a_token_and_a_replay_takes_it_back(wide: Live) -> None:
+    person, gpt = await wide.person(), await OAuthClient.make(wide)
     code = await gpt.code(person)
     limits = httpx2.Limits(max_connections=50)
-    async with httpx2.AsyncClient(base_url=live.url, timeout=60, limits=limits) as http:
+    async with httpx2.AsyncClient(base_url=wide.url, timeout=60, limits=limits) as http:
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK}
         secret = {"client_id": "gpt", "client_secret": SECRET}
         answers = await asyncio.gather(*(http.post("/oauth/token", data={**form, **secret}) for _ in range(50)))
@@ -131,7 +131,7 @@ async def test_of_fifty_that_redeem_a_code_one_gets_a_token_and_a_replay_takes_i
             refused(answer, "invalid_grant")
     refused(await gpt.redeem(code), "invalid_grant")
     given = winners[0].json()
-    assert (await live.get("/v1/me", given["access_token"])).status_code == 401
+    assert (await wide.get("/v1/me", given["access_token"])).status_code == 401
     refused(await gpt.refresh(given["refresh_token"]), "invalid_grant")
 
 

@@ -60,6 +60,10 @@ class Live:
         return await self.http.get(path, headers={"authorization": f"Bearer {token}"})
 
 
+WIDE_POOL = 60
+"""Database connections for tests of what happens at once, so that nobody waits for one."""
+
+
 @asynccontextmanager
 async def serving(database_url: str, data_dir: Path, **settings: Any) -> AsyncIterator[Live]:
     """A server on a free port; settings as in `Settings`."""
