@@ -7,5 +7,5 @@ store      Postgres                         bus        hints between those who w
 local      the embedded Postgres            telemetry  logs and metric names
 settings   all configuration                shared     reads that callers of one moment share
 gauges     how things stand                 errors     every error
-model      the vocabulary
+model      the vocabulary                   web        what people see
 """

@@ -112,6 +112,38 @@ class TooManyStreams(StarlingError):
     code = "too_many_streams"
 
 
+class WrongPassword(StarlingError):
+    """The e-mail address or the password is wrong."""
+
+    status = 403
+    code = "wrong_password"
+
+
+class SignUpClosed(StarlingError):
+    """Nobody can sign up here; ask whoever runs this server for an account."""
+
+    status = 403
+    code = "sign_up_closed"
+
+
+class FormExpired(StarlingError):
+    """This form has expired, or came from another page. Open it again."""
+
+    status = 403
+    code = "form_expired"
+
+
+class TooManyRequests(StarlingError):
+    """Too many tries: wait before the next one."""
+
+    status = 429
+    code = "too_many_requests"
+
+    def __init__(self, detail: str | None = None, *, retry_after: int = 1, **members: Any) -> None:
+        self.retry_after = retry_after
+        super().__init__(detail, retryable=True, **members)
+
+
 class Unavailable(StarlingError):
     """A part that this needs is not available right now; nothing was changed. Try again shortly."""
 

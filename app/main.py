@@ -22,9 +22,15 @@ from app.api.changes import ChangesController
 from app.api.devices import DevicesController, acknowledge, me
 from app.api.health import health, ready
 from app.api.items import ItemsController, item_query
+from app.api.oauth import OAuthController, authorization_server, mcp_resource, protected_resource
+from app.api.pages import pages
 from app.api.requests import StrictRequest, caller_of, principal_of
 from app.api.services import Services
 from app.api.stream import issue_ticket, open_stream, subscriber
+from app.auth.activation import Activation
+from app.auth.oauth import OAuth
+from app.auth.people import People
+from app.auth.registration import Registrar
 from app.auth.tokens import Tokens
 from app.bus.local import LocalBus
 from app.bus.presence import Presence
@@ -35,14 +41,18 @@ from app.gauges import Gauges
 from app.hub.hub import Caps, Hub
 from app.model import Acked, Changed, Revoked
 from app.settings import MAX_BODY_BYTES, Settings
+from app.store.clients import Clients
 from app.store.commit import Committer
 from app.store.database import Database
 from app.store.devices import Devices
 from app.store.feed import FeedReader
 from app.store.grants import Grants
 from app.store.items import Items
+from app.store.ledger import Ledgers
 from app.store.lineage import Lineage
+from app.store.throttles import Throttles
 from app.store.upkeep import Upkeep
+from app.web.pages import Pages
 
 UPKEEP_S = 30.0
 WRITING_POOL = 2
@@ -83,18 +93,26 @@ class Starling:
             on_check=self.lineage.settle,
             on_rewound=self.lineage.renew,
         )
+        public_url = public_url.rstrip("/")
+        ledgers = Ledgers(self.database, self.bus.publish)
+        throttles = Throttles(self.database)
         self.services = Services(
             items=ItemActions(self.committer, Items(self.database), self.receipts),
             changes=ChangeActions(self.committer, self.reader, self.grants, self.hub.changed),
             devices=DeviceActions(self.devices, self.grants, self.reader, self.presence, self.bus.publish),
             tokens=self.tokens,
+            oauth=OAuth(ledgers, public_url),
+            registrar=Registrar(Clients(self.database), throttles),
+            activation=Activation(ledgers, throttles),
+            people=People(self.grants, self.database, throttles, self.bus.publish, is_open=settings.sign_up == "open"),
+            ledgers=ledgers,
             grants=self.grants,
             reader=self.reader,
             hub=self.hub,
             presence=self.presence,
             bus=self.bus,
             check_ready=self.database.ping,
-            public_url=public_url.rstrip("/"),
+            public_url=public_url,
         )
 
     async def prepare(self) -> None:
@@ -175,7 +193,17 @@ def web_app(starling: Starling) -> Litestar:
         },
     )
     return Litestar(
-        route_handlers=[protected, open_stream, health, ready],
+        route_handlers=[
+            protected,
+            pages(),
+            open_stream,
+            health,
+            ready,
+            OAuthController,
+            authorization_server,
+            protected_resource,
+            mcp_resource,
+        ],
         dependencies={
             "services": Provide(lambda: services, sync_to_thread=False),
             "subscriber": Provide(subscriber),
@@ -186,5 +214,5 @@ def web_app(starling: Starling) -> Litestar:
         lifespan=[lifespan],
         openapi_config=None,
         logging_config=None,
-        state=State(),
+        state=State({"issuer": services.public_url, "services": services, "pages": Pages()}),
     )

@@ -21,7 +21,7 @@ from app.store.tables import metadata
 from tests.harness.cases import Cases
 from tests.harness.counts import IS_FULL
 from tests.harness.directories import open_directory
-from tests.harness.live import Live, serving
+from tests.harness.live import WIDE_POOL, Live, serving
 from tests.harness.people import Person
 
 _EMPTY = text(f"truncate {', '.join(table.name for table in metadata.sorted_tables)}")
@@ -128,6 +128,13 @@ def own_dir(data_dir: Path) -> Path:
 async def live(database_url: str, own_dir: Path) -> AsyncIterator[Live]:
     """A running server."""
     async with serving(database_url, own_dir) as running:
+        yield running
+
+
+@pytest.fixture
+async def wide(database_url: str, own_dir: Path) -> AsyncIterator[Live]:
+    """A running server with a database connection for each of many requests at once."""
+    async with serving(database_url, own_dir, database_pool=WIDE_POOL) as running:
         yield running
 
 

@@ -10,7 +10,19 @@ from app import telemetry
 
 METHODS = frozenset({"GET", "POST", "PATCH", "DELETE"})
 _OF_V1 = {name: name for name in ("ack", "changes", "devices", "items", "me", "stream")}
-_OF_ROOT = {"actions": "actions", "healthz": "health", "readyz": "health"}
+_OF_ROOT = {
+    "actions": "actions",
+    "oauth": "oauth",
+    ".well-known": "discovery",
+    "account": "pages",
+    "activate": "pages",
+    "sign-in": "pages",
+    "sign-up": "pages",
+    "sign-out": "pages",
+    "assets": "pages",
+    "healthz": "health",
+    "readyz": "health",
+}
 
 
 def route(path: str) -> str:

@@ -9,6 +9,7 @@ from litestar.types import ExceptionHandlersMap
 
 from app.actions import answers
 from app.actions.invalid import invalid_field
+from app.auth.metadata import challenge
 from app.errors import (
     BadRequest,
     InvalidField,
@@ -16,6 +17,7 @@ from app.errors import (
     NotFound,
     StarlingError,
     TooLarge,
+    TooManyRequests,
     TooManyStreams,
     Unauthorized,
     Unavailable,
@@ -40,11 +42,12 @@ def _render(error: StarlingError, status: int | None = None, headers: dict[str, 
     )
 
 
-def _starling(_: Request[Any, Any, Any], error: StarlingError) -> Response[bytes]:
+def _starling(request: Request[Any, Any, Any], error: StarlingError) -> Response[bytes]:
     headers: dict[str, str] = {}
     if isinstance(error, Unauthorized):
-        headers["www-authenticate"] = "Bearer"
-    elif isinstance(error, Unavailable):
+        was_sent = "authorization" in request.headers
+        headers["www-authenticate"] = challenge(request.app.state.issuer, request.url.path, sent=was_sent)
+    elif isinstance(error, (Unavailable, TooManyRequests)):
         headers["retry-after"] = str(error.retry_after)
     elif isinstance(error, TooManyStreams):
         headers["retry-after"] = str(STREAM_RETRY_S)

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from app.actions.changes import ChangeActions
 from app.actions.devices import DeviceActions
 from app.actions.items import ItemActions
+from app.auth.activation import Activation
+from app.auth.oauth import OAuth
+from app.auth.people import People
+from app.auth.registration import Registrar
 from app.auth.tokens import Tokens
 from app.bus.local import LocalBus
 from app.bus.presence import Presence
 from app.hub.hub import Hub
 from app.store.feed import FeedReader
 from app.store.grants import Grants
+from app.store.ledger import Ledgers
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,11 @@ class Services:
     changes: ChangeActions
     devices: DeviceActions
     tokens: Tokens
+    oauth: OAuth
+    registrar: Registrar
+    activation: Activation
+    people: People
+    ledgers: Ledgers
     grants: Grants
     reader: FeedReader
     hub: Hub

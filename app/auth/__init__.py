@@ -1,5 +1,10 @@
-"""Who a request acts as.
+"""Who a request acts as, and how one comes to act as somebody.
 
-tokens      credentials and the principals behind them
-passwords   argon2id
+tokens        credentials and the principals behind them
+oauth         what the OAuth endpoints do       server        Authlib's server on one transaction
+grants        codes, devices' codes, refresh    asked         its requests and answers
+clients       who asks                          redirects     where answers may go
+metadata      what clients read first           registration  clients that register themselves
+people        signing up and in                 passwords     argon2id
+activation    letting a device in               usercodes     what is typed for that
 """

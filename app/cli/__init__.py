@@ -2,6 +2,7 @@
 
 serve      runs the server                    demo     shows what it does
 people     user, device, token                feed     new-epoch, prune
+clients    OAuth clients                      login    this machine as a device
 opening    what a command works on            server   the web server
 crew       several workers behind one port    worker   one of them
 """
@@ -10,8 +11,10 @@ import sys
 
 import click
 
+from app.cli.clients import client
 from app.cli.demo import demo
 from app.cli.feed import feed, prune
+from app.cli.login import login
 from app.cli.people import device, token, user
 from app.cli.serve import migrate, serve
 from app.cli.worker import worker
@@ -24,7 +27,7 @@ def starling() -> None:
     """Starling: what an assistant saves is on every device at once."""
 
 
-for _command in (serve, worker, demo, migrate, user, device, token, feed, prune):
+for _command in (serve, worker, demo, migrate, user, device, token, client, login, feed, prune):
     starling.add_command(_command)
 
 

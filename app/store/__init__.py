@@ -5,7 +5,11 @@ batch        the working set of a commit        fold        what one change does
 births       new items, in one round trip
 statements   the SQL of a commit                feed        heads and pages of a feed
 items        reading and searching items        devices     devices, acknowledgements, revocation
-grants       people, clients, tokens, tickets   upkeep      expiry and pruning
+grants       people, tokens, tickets            upkeep      expiry and pruning
+ledger       a transaction of the authorization server: codes, requests (of devices), families (of tokens)
+clients      registered OAuth clients           sessions    people signed in to the pages
+throttles    attempts, counted                  accounts    passwords, and deleting all there is
+security     what happened to an account's access
 uncertain    commits whose answer was lost
 lineage      epochs: noticing a restore
 database     connections, roles, failures       tables      the schema

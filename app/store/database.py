@@ -37,7 +37,7 @@ DATABASE_ERRORS = (
 _GONE = (PoolTimeout, OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """No connection to be had, or one that is lost: a server's farewell puts the driver out of step before it closes."""
 _DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
-_SET_FEEDS = text(f"select set_config('{FEEDS_SETTING}', :feeds, true)")
+SET_FEEDS = text(f"select set_config('{FEEDS_SETTING}', :feeds, true)")
 
 # Classes of SQLSTATE that say "not now" rather than "never": connection, who may connect and where, resources,
 # operator intervention, system, lock not available, rolled back to be tried again, read-only.
@@ -145,7 +145,7 @@ class Database:
         """One transaction that sees the content of these feeds alone."""
         async with passing_failures(), self.engine.begin() as connection:
             if feed_ids:
-                await connection.execute(_SET_FEEDS, {"feeds": array(feed_ids)})
+                await connection.execute(SET_FEEDS, {"feeds": array(feed_ids)})
             yield connection
 
     @asynccontextmanager

@@ -11,7 +11,8 @@ from app.errors import NotFound
 from app.model import Device
 from app.shared import SharedRead
 from app.store.database import Database
-from app.store.tables import devices, feeds, tokens
+from app.store.security import noted
+from app.store.tables import devices, feeds, grants, tokens
 
 # What was acknowledged of a history that is no more counts for nothing.
 _ACKED = case((devices.c.acked_epoch == feeds.c.epoch, devices.c.acked_seq), else_=0).label("acked_seq")
@@ -91,6 +92,9 @@ class Devices:
             await connection.execute(
                 update(tokens).values(revoked=True).where(tokens.c.feed_id == feed_id, tokens.c.device_id == device_id)
             )
+            of_device = (grants.c.feed_id == feed_id, grants.c.device_id == device_id)
+            await connection.execute(update(grants).values(revoked_at=func.now()).where(*of_device))
+            await connection.execute(noted(feed_id, "device_revoked", device_id=device_id))
         return auth
 
 

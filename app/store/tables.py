@@ -13,8 +13,10 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     Table,
     Text,
     Uuid,
@@ -128,6 +130,11 @@ clients = Table(
     metadata,
     Column("id", Text, primary_key=True),
     _created_at(),
+    Column("name", Text, comment="what people are shown"),
+    Column("secret_hash", LargeBinary, comment="null for a public client"),
+    Column("redirect_uris", ARRAY(Text)),
+    Column("scopes", ARRAY(Text), comment="the most it may be given"),
+    Column("made_by", Text, comment="command or registration; null for a client that is not registered"),
     comment="OAuth clients: the GPT, an MCP client, an extension.",
 )
 
@@ -142,6 +149,96 @@ tokens = Table(
     Column("expires_at", DateTime(timezone=True)),
     Column("revoked", Boolean, nullable=False, server_default=text("false")),
     _created_at(),
+    Column("grant_id", Uuid, comment="what it is of; it has no foreign key, for both go with their feed"),
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("feed_id", ForeignKey("feeds.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("client_id", ForeignKey("clients.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("device_id", ForeignKey("devices.id", ondelete="CASCADE"), index=True),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("code_hash", LargeBinary, nullable=False, unique=True, comment="the code it was given for"),
+    Column("used_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("revoked_at", DateTime(timezone=True)),
+    _created_at(),
+    comment="What a person let a client do: the family of all tokens that came from one code.",
+)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("grant_id", ForeignKey("grants.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("parent", LargeBinary, comment="the one it was given for", index=True),
+    Column("uses", SmallInteger, nullable=False, server_default=text("0")),
+    Column("used_at", DateTime(timezone=True), comment="its first use"),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    _created_at(),
+)
+
+authorization_codes = Table(
+    "authorization_codes",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("client_id", ForeignKey("clients.id", ondelete="CASCADE"), nullable=False),
+    Column("feed_id", ForeignKey("feeds.id", ondelete="CASCADE"), nullable=False),
+    Column("redirect_uri", Text, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("challenge", Text, comment="PKCE, S256"),
+    Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
+)
+
+device_codes = Table(
+    "device_codes",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("user_code_hash", LargeBinary, nullable=False, unique=True),
+    Column("client_id", ForeignKey("clients.id", ondelete="CASCADE"), nullable=False),
+    Column("feed_id", ForeignKey("feeds.id", ondelete="CASCADE"), comment="of who answered"),
+    Column("approved", Boolean, comment="null until somebody answers"),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("device_name", Text, nullable=False),
+    Column("device_kind", Text, nullable=False),
+    Column("address", Text, comment="where the request came from"),
+    Column("interval_s", SmallInteger, nullable=False),
+    Column("polled_at", DateTime(timezone=True)),
+    Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
+    _created_at(),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    _created_at(),
+    comment="People who are signed in to the pages.",
+)
+
+throttles = Table(
+    "throttles",
+    metadata,
+    Column("key", LargeBinary, primary_key=True, comment="SHA-256 of what is counted and for whom"),
+    Column("hits", Integer, nullable=False),
+    Column("ends_at", DateTime(timezone=True), nullable=False, index=True),
+)
+
+security_events = Table(
+    "security_events",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("feed_id", ForeignKey("feeds.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("client_id", Text),
+    Column("device_id", Uuid),
+    Column("address", Text),
+    _created_at(),
+    Index(None, "feed_id", "created_at"),
+    comment="What happened to an account's access; it outlives clients and devices.",
 )
 
 tickets = Table(

@@ -4,7 +4,7 @@ import pytest
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
-from app.auth.passwords import MAX_LENGTH, MIN_LENGTH, hash_password
+from app.auth.passwords import MAX_LENGTH, MIN_LENGTH, hash_password, verify_password
 from app.errors import InvalidField
 
 
@@ -26,3 +26,12 @@ async def test_a_password_out_of_range_is_refused(length: int) -> None:
     with pytest.raises(InvalidField) as refused:
         await hash_password("x" * length)
     assert refused.value.members == {"field": "password"}
+
+
+async def test_a_password_is_known_again_and_no_other() -> None:
+    kept = await hash_password("correct horse")
+    assert await verify_password(kept, "correct horse")
+    for other in ("correct horse ", "Correct horse", "", "x" * 5000):
+        assert not await verify_password(kept, other)
+    for nothing in (None, "", "no hash"):
+        assert not await verify_password(nothing, "correct horse")

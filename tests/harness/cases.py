@@ -35,7 +35,14 @@ CASES = {
     23: "Malformed, hostile and huge input: 4xx, never 5xx, nothing saved",
     25: "Requests that come slowly or never end, and framing that can be read two ways: cut within 35 s, 400",
     26: "Floods of connections, spoofed addresses: 429 above the caps, others unaffected, nothing gained",
+    27: "A code, or a device's code, is redeemed by many at once and replayed: one token, which the replay takes back",
+    28: "Codes that people type are guessed; devices poll too fast: five tries, `slow_down`, never approved by a link",
+    29: "PKCE is missing, plain or downgraded: refused for public clients",
+    30: "A refresh token is used again: its family ends and streams are cut; one lost answer and a retry harm nobody",
+    31: "Redirect addresses that nearly match: refused",
     32: "Redis is away when a device is revoked: its streams in all processes end within 5 s, without a later item",
+    33: "Tickets after their time, secrets that stay behind: 401; no log and no dump holds one",
+    34: "Forged forms, framed pages, sign-ins into another account: refused",
 }
 
 

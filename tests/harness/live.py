@@ -47,13 +47,21 @@ class Live:
 
     async def listen(self, device: TestDevice, cursor: str | None = None, query: str = "") -> Listener:
         """Opens a stream; it is closed when the server ends."""
-        listener = Listener(self.url, device.token, cursor, query)
+        return await self.listen_with(device.token, cursor, query)
+
+    async def listen_with(self, token: str, cursor: str | None = None, query: str = "") -> Listener:
+        """The same for a device that is known by its token alone."""
+        listener = Listener(self.url, token, cursor, query)
         self.listeners.append(listener)
         return await listener.open()
 
     async def get(self, path: str, token: str) -> httpx2.Response:
         """A GET with a bearer token."""
         return await self.http.get(path, headers={"authorization": f"Bearer {token}"})
+
+
+WIDE_POOL = 60
+"""Database connections for tests of what happens at once, so that nobody waits for one."""
 
 
 @asynccontextmanager

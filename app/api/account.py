@@ -1,0 +1,148 @@
+"""The account's page: devices and connected assistants."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+from litestar import MediaType, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.response import Stream
+from pydantic import ValidationError
+
+from app.actions import answers
+from app.actions.bodies import Rename
+from app.api.services import Services
+from app.api.visits import Visit
+from app.errors import InvalidField, NotFound, TooManyRequests, WrongPassword
+from app.model import Principal, Scope
+from app.store.sessions import Account
+
+HOME = "/account"
+EVENTS_SHOWN = 20
+EVENTS_EXPORTED = 10_000
+
+
+def _principal(account: Account) -> Principal:
+    """The person acts on everything of theirs, through no client."""
+    return Principal(account.user_id, account.feed_id, "account", None, frozenset(Scope), b"", 0)
+
+
+async def _home(
+    visit: Visit, services: Services, account: Account, problem: str | None = None, status: int = 422
+) -> Response[Any]:
+    listed = await services.devices.list(_principal(account))
+    head = await services.reader.head(account.feed_id)
+    return visit.page(
+        "account",
+        status=status if problem else 200,
+        problem=problem,
+        devices=listed["devices"],
+        head=head.head if head else 0,
+        events=await services.people.events.latest(account.feed_id, EVENTS_SHOWN),
+        assistants=await services.ledgers.assistants(account.feed_id),
+    )
+
+
+@get(HOME, operation_id="showAccount")
+async def show_account(visit: NamedDependency[Visit], services: NamedDependency[Services]) -> Response[Any]:
+    """Devices and assistants."""
+    if visit.account is None:
+        return visit.sign_in_first(HOME)
+    return await _home(visit, services, visit.account)
+
+
+@get("/account/export", operation_id="exportAccount")
+async def export(visit: NamedDependency[Visit], services: NamedDependency[Services]) -> Response[Any]:
+    """All of the person's data as one JSON document, sent as it is read."""
+    account = visit.account
+    if account is None:
+        return visit.sign_in_first(HOME)
+    about = {
+        "user": await services.grants.user(account.user_id),
+        **await services.devices.list(_principal(account)),
+        "assistants": await services.ledgers.assistants(account.feed_id),
+        "security_events": await services.people.events.latest(account.feed_id, EVENTS_EXPORTED),
+    }
+    headers = {"content-disposition": 'attachment; filename="starling.json"', "cache-control": "no-store"}
+    return Stream(
+        _exported(answers.json(about), services.people.items(account)), media_type=MediaType.JSON, headers=headers
+    )
+
+
+async def _exported(about: bytes, items: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield about.removesuffix(b"}") + b',"items":['
+    comma = b""
+    async for item in items:
+        yield comma + item
+        comma = b","
+    yield b"]}"
+
+
+@post("/account/devices/{device_id:uuid}/rename", operation_id="renameOwnDevice", status_code=200)
+async def rename_device(
+    device_id: FromPath[UUID], visit: NamedDependency[Visit], services: NamedDependency[Services]
+) -> Response[Any]:
+    """Gives a device another name."""
+    form = await visit.form()
+    if visit.account is None:
+        return visit.sign_in_first(HOME)
+    try:
+        name = Rename(name=form.get("name", "").strip()).name
+        await services.devices.rename(_principal(visit.account), device_id, name)
+    except (ValidationError, InvalidField):
+        return await _home(visit, services, visit.account, "A name has 1 to 100 characters.")
+    return visit.redirect(HOME)
+
+
+@post("/account/devices/{device_id:uuid}/revoke", operation_id="revokeOwnDevice", status_code=200)
+async def revoke_device(
+    device_id: FromPath[UUID], visit: NamedDependency[Visit], services: NamedDependency[Services]
+) -> Response[Any]:
+    """Ends a device with its tokens and streams."""
+    await visit.form()
+    if visit.account is None:
+        return visit.sign_in_first(HOME)
+    await services.devices.revoke(_principal(visit.account), device_id)
+    return visit.redirect(HOME)
+
+
+@post("/account/assistants/{grant_id:uuid}/revoke", operation_id="revokeAssistant", status_code=200)
+async def revoke_assistant(
+    grant_id: FromPath[UUID], visit: NamedDependency[Visit], services: NamedDependency[Services]
+) -> Response[Any]:
+    """Takes back what an assistant was given."""
+    await visit.form()
+    if visit.account is None:
+        return visit.sign_in_first(HOME)
+    feed_id = visit.account.feed_id
+    if not await services.ledgers.run(lambda ledger: ledger.families.revoke_grant(feed_id, grant_id)):
+        raise NotFound
+    return visit.redirect(HOME)
+
+
+@post("/account/password", operation_id="changePassword", status_code=200)
+async def change_password(visit: NamedDependency[Visit], services: NamedDependency[Services]) -> Response[Any]:
+    """Another password; other browsers are signed out."""
+    form = await visit.form()
+    if visit.account is None:
+        return visit.sign_in_first(HOME)
+    current, new = form.get("current", ""), form.get("new", "")
+    try:
+        session = await services.people.change_password(visit.account, current, new, visit.address)
+    except (WrongPassword, InvalidField, TooManyRequests) as error:
+        return await _home(visit, services, visit.account, error.detail, error.status)
+    return visit.redirect(HOME, session=session)
+
+
+@post("/account/delete", operation_id="deleteAccount", status_code=200)
+async def delete_account(visit: NamedDependency[Visit], services: NamedDependency[Services]) -> Response[Any]:
+    """Deletes everything."""
+    form = await visit.form()
+    if visit.account is None:
+        return visit.sign_in_first(HOME)
+    try:
+        await services.people.delete(visit.account, form.get("password", ""), visit.address)
+    except (WrongPassword, TooManyRequests) as error:
+        return await _home(visit, services, visit.account, error.detail, error.status)
+    return visit.redirect("/sign-in", session="")

@@ -1,0 +1,46 @@
+"""All pages under one roof: what each is given, and errors for people."""
+
+from litestar import Router
+from litestar.di import Provide
+
+from app.api.account import (
+    change_password,
+    delete_account,
+    export,
+    rename_device,
+    revoke_assistant,
+    revoke_device,
+    show_account,
+)
+from app.api.consent import activate, authorize, decide, show_activate
+from app.api.signing import show_sign_in, show_sign_up, sign_in, sign_out, sign_up, style
+from app.api.visits import problem_page, visit_of
+from app.errors import StarlingError
+
+
+def pages() -> Router:
+    """What browsers ask for."""
+    return Router(
+        path="/",
+        route_handlers=[
+            show_sign_in,
+            sign_in,
+            show_sign_up,
+            sign_up,
+            sign_out,
+            authorize,
+            decide,
+            show_activate,
+            activate,
+            show_account,
+            rename_device,
+            revoke_device,
+            revoke_assistant,
+            change_password,
+            delete_account,
+            export,
+            style,
+        ],
+        dependencies={"visit": Provide(visit_of)},
+        exception_handlers={StarlingError: problem_page},
+    )

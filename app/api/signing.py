@@ -1,0 +1,87 @@
+"""Pages on which people sign up, in and out."""
+
+import re
+from typing import Annotated, Any
+
+from litestar import MediaType, Request, Response, get, post
+from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+
+from app.api.services import Services
+from app.api.visits import Visit
+from app.errors import AlreadyExists, InvalidField, SignUpClosed, TooManyRequests, WrongPassword
+
+HOME = "/account"
+_LOCAL = re.compile(r"/(?![/\\])[!-~]*")
+Next = Annotated[str, QueryParameter(description="The page to go on to.", max_length=8000)]
+
+
+def local(path: str) -> str:
+    """A path of this server, or home: a link must not lead through the sign-in to another site."""
+    return path if _LOCAL.fullmatch(path) else HOME
+
+
+@get("/assets/style.css", operation_id="style")
+async def style(request: Request[Any, Any, State]) -> Response[bytes]:
+    """How the pages look."""
+    headers = {"cache-control": "public, max-age=3600", "x-content-type-options": "nosniff"}
+    return Response(request.app.state.pages.style, media_type=MediaType.CSS, headers=headers)
+
+
+@get("/sign-in", operation_id="showSignIn")
+async def show_sign_in(
+    visit: NamedDependency[Visit],
+    services: NamedDependency[Services],
+    next: Next = HOME,  # noqa: A002
+) -> Response[Any]:
+    """The form."""
+    if visit.account is not None:
+        return visit.redirect(local(next))
+    return visit.page("sign_in", next=local(next), email="", is_open=services.people.is_open)
+
+
+@post("/sign-in", operation_id="signIn", status_code=200)
+async def sign_in(visit: NamedDependency[Visit], services: NamedDependency[Services]) -> Response[Any]:
+    """Begins a session."""
+    form = await visit.form()
+    email, then = form.get("email", ""), local(form.get("next", HOME))
+    try:
+        session = await services.people.sign_in(email, form.get("password", ""), visit.address)
+    except (WrongPassword, TooManyRequests) as error:
+        is_open, told = services.people.is_open, error.detail
+        return visit.page("sign_in", status=error.status, problem=told, next=then, email=email, is_open=is_open)
+    return visit.redirect(then, session=session)
+
+
+@get("/sign-up", operation_id="showSignUp")
+async def show_sign_up(
+    visit: NamedDependency[Visit],
+    services: NamedDependency[Services],
+    next: Next = HOME,  # noqa: A002
+) -> Response[Any]:
+    """The form."""
+    if not services.people.is_open:
+        raise SignUpClosed
+    return visit.page("sign_up", next=local(next), email="")
+
+
+@post("/sign-up", operation_id="signUp", status_code=200)
+async def sign_up(visit: NamedDependency[Visit], services: NamedDependency[Services]) -> Response[Any]:
+    """Makes an account, and begins a session."""
+    form = await visit.form()
+    email, then = form.get("email", ""), local(form.get("next", HOME))
+    try:
+        session = await services.people.sign_up(email, form.get("password", ""), visit.address)
+    except (InvalidField, AlreadyExists, TooManyRequests) as error:
+        return visit.page("sign_up", status=error.status, problem=error.detail, next=then, email=email)
+    return visit.redirect(then, session=session)
+
+
+@post("/sign-out", operation_id="signOut", status_code=200)
+async def sign_out(visit: NamedDependency[Visit], services: NamedDependency[Services]) -> Response[Any]:
+    """Ends the session."""
+    await visit.form()
+    if visit.session:
+        await services.people.sign_out(visit.session)
+    return visit.redirect("/sign-in", session="")

@@ -1,0 +1,54 @@
+"""What clients read to find their way (RFC 8414, RFC 9728)."""
+
+from typing import Any
+
+from app.auth.clients import GRANT_TYPES
+from app.model import Scope
+
+MCP = "/mcp"
+
+
+def resources(issuer: str) -> tuple[str, str]:
+    """The identifiers of what is protected here: the interface, and its MCP endpoint."""
+    return issuer, f"{issuer}{MCP}"
+
+
+def authorization_server(issuer: str) -> dict[str, Any]:
+    """RFC 8414, section 2."""
+    with_secret = ["client_secret_basic", "client_secret_post"]
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/oauth/authorize",
+        "token_endpoint": f"{issuer}/oauth/token",
+        "device_authorization_endpoint": f"{issuer}/oauth/device_authorization",
+        "revocation_endpoint": f"{issuer}/oauth/revoke",
+        "introspection_endpoint": f"{issuer}/oauth/introspect",
+        "registration_endpoint": f"{issuer}/oauth/register",
+        "scopes_supported": sorted(Scope),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": list(GRANT_TYPES),
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": [*with_secret, "none"],
+        "revocation_endpoint_auth_methods_supported": [*with_secret, "none"],
+        "introspection_endpoint_auth_methods_supported": with_secret,
+        "authorization_response_iss_parameter_supported": True,
+    }
+
+
+def protected_resource(issuer: str, resource: str) -> dict[str, Any]:
+    """RFC 9728, section 2."""
+    return {
+        "resource": resource,
+        "authorization_servers": [issuer],
+        "scopes_supported": sorted(Scope),
+        "bearer_methods_supported": ["header"],
+        "resource_name": "Starling",
+    }
+
+
+def challenge(issuer: str, path: str, *, sent: bool) -> str:
+    """The `WWW-Authenticate` of a 401 (RFC 9728, section 5.1); `sent`: there was a token, but it is no good."""
+    of_mcp = MCP if path == MCP or path.startswith(f"{MCP}/") else ""
+    error = 'error="invalid_token", ' if sent else ""
+    return f'Bearer {error}resource_metadata="{issuer}/.well-known/oauth-protected-resource{of_mcp}"'

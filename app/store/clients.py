@@ -1,0 +1,90 @@
+"""OAuth clients as they are registered: by the command line, or by themselves (RFC 7591)."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy import delete, exists, func, insert, select, union, update
+
+from app.errors import AlreadyExists, NotFound
+from app.model import Revoked
+from app.store.database import SET_FEEDS, Database, array
+from app.store.tables import clients, devices, feeds, grants, tokens
+
+MadeBy = Literal["command", "registration"]
+
+
+class Registration(msgspec.Struct, frozen=True):
+    """An OAuth client. `secret_hash` None: a public one (RFC 6749, section 2.1)."""
+
+    id: str
+    name: str
+    secret_hash: bytes | None
+    redirect_uris: Sequence[str]
+    scopes: Sequence[str]
+    made_by: MadeBy
+    created_at: datetime | None = None
+
+
+COLUMNS = (
+    clients.c.id,
+    clients.c.name,
+    clients.c.secret_hash,
+    clients.c.redirect_uris,
+    clients.c.scopes,
+    clients.c.made_by,
+    clients.c.created_at,
+)
+
+
+def as_registration(row: Any) -> Registration:
+    """A client from a row with its columns."""
+    return Registration(**row._mapping)
+
+
+class Clients:
+    """The registered clients. A client that tokens were only issued to, from the command line, is none of them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, new: Registration) -> None:
+        """Registers a client. Raises `AlreadyExists`, also for one that only holds tokens so far."""
+        values = {column.name: getattr(new, column.name) for column in COLUMNS if column.name != "created_at"}
+        known = select(clients.c.id).where(clients.c.id == new.id)
+        async with self._database.transaction() as connection:
+            if (await connection.execute(known)).one_or_none() is not None:
+                raise AlreadyExists(f"There already is a client {new.id}.")
+            await connection.execute(insert(clients).values(values))
+
+    async def all(self) -> list[Registration]:
+        """All of them, oldest first."""
+        query = select(*COLUMNS).where(clients.c.made_by.is_not(None)).order_by(clients.c.created_at, clients.c.id)
+        async with self._database.transaction() as connection:
+            return [as_registration(row) for row in await connection.execute(query)]
+
+    async def revoke(self, client_id: str) -> list[Revoked]:
+        """Deletes the client with all that it was given; the feeds that lost something. Raises `NotFound`."""
+        held = [select(each.c.feed_id).where(each.c.client_id == client_id) for each in (tokens, grants)]
+        locked = select(feeds.c.id).where(feeds.c.id.in_(union(*held))).order_by(feeds.c.id).with_for_update()
+        raised = update(feeds).values(auth=feeds.c.auth + 1).returning(feeds.c.id, feeds.c.auth)
+        own = select(grants.c.device_id).where(grants.c.client_id == client_id)
+        async with self._database.transaction() as connection:
+            ids = list((await connection.execute(locked)).scalars())
+            rows = (await connection.execute(raised.where(feeds.c.id.in_(ids)))).all()
+            await connection.execute(SET_FEEDS, {"feeds": array(ids)})
+            await connection.execute(update(devices).values(revoked_at=func.now()).where(devices.c.id.in_(own)))
+            gone = await connection.execute(delete(clients).where(clients.c.id == client_id))
+            if gone.rowcount == 0:
+                raise NotFound(f"There is no client {client_id}.")
+        return [Revoked(row.id, row.auth) for row in rows]
+
+    async def count_registered(self, keep_unused: timedelta) -> int:
+        """How many have registered themselves, after removing those that nobody let in for so long."""
+        mine = clients.c.made_by == "registration"
+        unused = delete(clients).where(mine, clients.c.created_at < func.now() - keep_unused)
+        is_used = exists().where(grants.c.client_id == clients.c.id)
+        async with self._database.transaction() as connection:
+            await connection.execute(unused.where(~is_used))
+            return int((await connection.execute(select(func.count()).where(mine))).scalar_one())

@@ -1,0 +1,49 @@
+"""Scopes, kinds and times in plain words."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from app.model import Scope
+
+SCOPES = {
+    Scope.ITEMS_READ: "Read everything that you have saved, and see your devices",
+    Scope.ITEMS_WRITE: "Save, change and delete items",
+    Scope.FILES_READ: "Read your files",
+    Scope.FILES_WRITE: "Add files",
+    Scope.ANSWERS: "Ask AI models for answers, and show them on your devices",
+    Scope.STREAM: "Get everything that you save as it happens, as one of your devices",
+    Scope.DEVICES_MANAGE: "Rename your devices and sign them out",
+}
+KINDS = {"browser": "Browser", "desktop": "Computer", "mobile": "Phone or tablet", "cli": "Command line"}
+
+EVENTS = {
+    "signed_up": "The account was made",
+    "signed_in": "Signed in on these pages",
+    "sign_in_failed": "Somebody typed a wrong password",
+    "password_changed": "The password was changed",
+    "allowed": "Access was given",
+    "revoked": "Access was taken back",
+    "device_revoked": "A device was signed out",
+    "reused": "A code or token was used twice, as a thief would: its access was taken back",
+}
+
+
+def event(kind: str) -> str:
+    """What happened."""
+    return EVENTS[kind]
+
+
+def scopes(given: Iterable[str]) -> list[str]:
+    """What they allow, in a fixed order."""
+    wanted = set(given)
+    return [words for scope, words in SCOPES.items() if scope in wanted]
+
+
+def kind(of_device: str) -> str:
+    """What sort of device it is."""
+    return KINDS.get(of_device, "Device")
+
+
+def moment(at: datetime | None) -> str:
+    """Such as `3 March 2026, 14:05 UTC`."""
+    return "never" if at is None else f"{at.astimezone(UTC):%-d %B %Y, %H:%M} UTC"
