@@ -125,6 +125,19 @@ class Starling:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Runs the committer, the hub, the bus and the upkeep while the body runs."""
+        try:
+            async with self._working():
+                yield
+        except BaseExceptionGroup as group:
+            for error in group.exceptions:
+                log.error("starling.part_failed", exc_info=error)  # noqa: TRY400
+            raise
+        finally:
+            await self.writing.close()
+            await self.database.close()
+
+    @asynccontextmanager
+    async def _working(self) -> AsyncIterator[None]:
         pools = {"read": self.database, "write": self.writing}
         async with asyncio.TaskGroup() as tasks:
             work = [
@@ -145,8 +158,6 @@ class Starling:
             finally:
                 for task in work:
                     task.cancel()
-        await self.writing.close()
-        await self.database.close()
 
     async def _keep_up(self) -> None:
         while True:

@@ -40,7 +40,9 @@ class Place:
         async with self._filling:
             if self._worker is not None:
                 return True
-            self._worker = Worker(self._orders)
+            self._worker = self._started()
+            if self._worker is None:
+                return False
             if not await self._worker.serves():
                 await self._worker.end()
                 return False
@@ -53,6 +55,7 @@ class Place:
             await self.fill()
             worker = self._worker
             if worker is None:
+                await asyncio.sleep(self._backoff.next())
                 continue
             code = await worker.gone()
             if self._worker is worker:
@@ -65,7 +68,9 @@ class Place:
     async def renew(self) -> bool:
         """Gives the place to a new worker once that serves, and then ends the old one; False: it does not serve."""
         async with self._filling:
-            successor = Worker(self._orders)
+            successor = self._started()
+            if successor is None:
+                return False
             try:
                 if not await successor.serves():
                     log.error("worker.not_renewed", pid=successor.pid)
@@ -79,6 +84,13 @@ class Place:
         if self._leaving is not None:
             await self._leaving.end()
         return True
+
+    def _started(self) -> Worker | None:
+        try:
+            return Worker(self._orders)
+        except OSError as error:  # no process or memory left: the workers that there are go on
+            log.error("worker.not_started", reason=error.strerror)  # noqa: TRY400
+            return None
 
     async def clear(self) -> None:
         """Ends the worker, and one that is just being replaced."""

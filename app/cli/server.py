@@ -36,6 +36,12 @@ class CannotListen(StarlingError):
         super().__init__(detail)
 
 
+class PartFailed(StarlingError):
+    """A part of the server ended by itself, which it never should; the log says why."""
+
+    code = "part_failed"
+
+
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes a free one. Raises `CannotListen`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -71,6 +77,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, starling: Starling) -> None:
         self._hub = starling.hub
+        self._has_failed = False
         self._arrivals = arrivals()
         proxies = list(starling.settings.trusted_proxies)
         super().__init__(
@@ -93,7 +100,14 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """What uvicorn does ten times a second; requests that take too long to arrive are ended."""
         self._arrivals.tick(time.monotonic())
-        return await super().on_tick(counter)
+        self._has_failed = self._has_failed or self.lifespan.error_occurred or self.lifespan.shutdown_failed
+        return self._has_failed or await super().on_tick(counter)
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Returns when it was asked to end. Raises `PartFailed`."""
+        await super().serve(sockets)
+        if self._has_failed:
+            raise PartFailed
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Takes no more connections; ends waits and streams, then what is left, then the parts behind."""

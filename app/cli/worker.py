@@ -82,6 +82,9 @@ class Worker:
                 start_new_session=True,  # out of reach of the terminal's Ctrl-C
                 preexec_fn=lifeline.bound(signal.SIGKILL),  # noqa: PLW1509 - it calls two system calls, no more
             )
+        except BaseException:
+            os.close(self._pipe)
+            raise
         finally:
             os.close(theirs)
         self._loop.add_reader(self._pipe, self._hear)

@@ -52,7 +52,9 @@ class Pump:
             stream.send("ready", {"cursor": stream.cursor, "device_id": str(stream.device_id)})
         if stream.is_paused:
             return
-        if stream.seq == feed.head:  # no await from here on, or a change could slip in between
+        if stream.ready_at > feed.head:  # hello named a head that the feed has not heard of yet
+            await self._filler.filled(feed, stream.ready_at)
+        elif stream.seq == feed.head:  # no await from here on, or a change could slip in between
             stream.phase = Phase.LIVE
             feed.live.add(stream)
         elif feed.lo <= stream.seq < feed.head and stream.seq >= stream.base:

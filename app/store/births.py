@@ -145,6 +145,7 @@ class Births:
         found = {row.id: row for row in rows}
         if len(found) < len(self.changes):
             return False
+        self.outcomes, self.messages = [], []  # it may be asked again, when the connection that told goes, too
         for change in self.changes:
             row = found[change.item_id]
             self._born(change, row.seq, row.wire, epoch=row.epoch, auth=row.auth, devices=None)

@@ -38,7 +38,9 @@ class _CommitUncertain(Exception):
 
 
 def _is_lost(error: Exception) -> bool:
-    """Whether the connection went before the statement was answered."""
+    """Whether the connection went before the statement was answered; a refusal to encode a value is no loss."""
+    if isinstance(error, ValueError):
+        return False
     return (sqlstate(error) or "08").startswith(("08", "57P"))
 
 
@@ -125,8 +127,7 @@ class Committer:
 
     async def _settle_failed(self, waiting: list[_Waiting], error: Exception) -> None:
         if len(waiting) > 1 and (is_data_error(error) or not isinstance(error, (StarlingError, *DATABASE_ERRORS))):
-            for one in waiting:
-                await self._settle([one])
+            await self._settle_each(waiting)
         elif is_data_error(error):
             log.error("commit.refused_by_database", sqlstate=sqlstate(error))
             refusal = InvalidField("body", "The database cannot store a value of this item.")
@@ -135,6 +136,15 @@ class Committer:
             if not isinstance(error, Unavailable):
                 log.error("commit.failed", exc_info=error)
             _fail(waiting, error)
+
+    async def _settle_each(self, waiting: list[_Waiting]) -> None:
+        """One by one; when the database goes meanwhile, the others need not find out for themselves."""
+        for number, (change, future) in enumerate(waiting):
+            await self._settle([(change, future)])
+            error = None if future.cancelled() else future.exception()
+            if isinstance(error, Unavailable):
+                _fail(waiting[number + 1 :], Unavailable())
+                return
 
     async def _commit(self, changes: Sequence[Change]) -> list[Outcome]:
         started = time.monotonic()

@@ -105,7 +105,7 @@ class ServerProcess:
     def told(self, event: str) -> int:
         """How often its log names that event."""
         log = self.data_dir / "server.log"
-        return log.read_text().count(f'"{event}"') if log.exists() else 0
+        return log.read_text().count(event) if log.exists() else 0
 
     def log(self) -> str:
         """The end of its log."""

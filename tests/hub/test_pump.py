@@ -240,3 +240,25 @@ async def test_a_page_of_the_history_before_is_thrown_away(
     assert json.loads(told.data) == {"reason": "epoch_changed"}
     assert seat.names == ["hello", "reset", "item", "item", "item", "ready"]
     assert [event.id for event in seat.events[2:]] == [f"{await epoch(room, person)}.{n}" for n in ("1.3", "2.3", 3, 3)]
+
+
+async def test_a_stream_that_joins_before_the_feed_has_heard_of_the_head_is_told_ready(
+    room: Room, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await (await room.sit(await person.device("other"))).live()
+    came = asyncio.Event()
+    real = room.reader.page
+
+    async def page(*arguments: Any, **options: Any) -> Any:
+        await came.wait()
+        return await real(*arguments, **options)
+
+    monkeypatch.setattr(room.reader, "page", page)
+    room.deaf = True
+    await room.put(person)
+    seat = await room.sit(await person.device(), f"{await epoch(room, person)}.0")
+    await seat.until("hello")
+    came.set()
+    await seat.until_seq(1)
+    await seat.until("ready")
+    assert seat.names == ["hello", "item", "ready"]

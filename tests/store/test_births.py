@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import msgspec
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from app.model import Item
+from app.store.births import Births
 from app.store.commit import Committer
 from app.store.database import Database
 from app.store.devices import Devices
@@ -19,6 +20,14 @@ from app.store.fold import Change, encode
 from tests.harness.people import Person
 from tests.store.conftest import Sql
 from tests.store.making import VALUES, Published, committing, item_of, named, put
+
+
+class Row(NamedTuple):
+    id: UUID
+    seq: int
+    wire: bytes
+    epoch: str = "abcdefgh"
+    auth: int = 0
 
 
 def born(feed_id: UUID, **said: Any) -> Change:
@@ -117,3 +126,12 @@ async def test_two_processes_number_one_feed_without_gap_or_repeat(
         outcomes = await asyncio.gather(*work)
     assert sorted(outcome.seq for outcome in outcomes) == list(range(1, 41))
     assert [row.head for row in await sql("select head from feeds")] == [40]
+
+
+async def test_what_is_recognised_twice_counts_once(feed_id: UUID) -> None:
+    """The connection that told of the commit may go before its end, and is asked again."""
+    births = Births([born(feed_id, title=str(n)) for n in range(3)])
+    rows = [Row(change.item_id, seq, b"{}") for seq, change in enumerate(births.changes, 1)]
+    assert births.recognise(rows)
+    assert births.recognise(rows)
+    assert [outcome.seq for outcome in births.outcomes] == [message.seq for message in births.messages] == [1, 2, 3]
