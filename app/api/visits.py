@@ -5,6 +5,7 @@ Cookies count on pages alone, and bearers never do (protocol, CORS).
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Iterable
 from typing import Any
@@ -31,6 +32,9 @@ _SAFE = {
 _POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action "
 
 
+_FORM_SECRET = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+
+
 class Visit:
     """One request of a browser. The form cookie is there before anybody signs in, so that sign-ins cannot be forged."""
 
@@ -41,7 +45,7 @@ class Visit:
         self.address = peer(request)
         self.session = request.cookies.get(self._name("session"))
         self.form_secret = request.cookies.get(self._name("form")) or ""
-        self._is_new = not self.form_secret
+        self._is_new = _FORM_SECRET.fullmatch(self.form_secret) is None
         if self._is_new:
             self.form_secret = secrets.token_urlsafe(32)
         self.account: Account | None = None

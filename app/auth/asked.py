@@ -5,6 +5,7 @@ import binascii
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 from authlib.oauth2.rfc6749 import OAuth2Payload, OAuth2Request
@@ -73,9 +74,10 @@ class Asked(OAuth2Request):  # type: ignore[misc]
 
 
 def _is_basic(authorization: str) -> bool:
-    """Whether Authlib can read it: it raises what is no OAuth error for credentials that are no UTF-8."""
+    """Whether Authlib can read it (what is no UTF-8 raises more than an OAuth error), and the database (no NUL)."""
     scheme, _, encoded = authorization.partition(" ")
     try:
-        return scheme.lower() == "basic" and b":" in base64.b64decode(encoded.strip()).decode().encode()
+        told = base64.b64decode(encoded.strip()).decode()
     except (binascii.Error, ValueError):
         return False
+    return scheme.lower() == "basic" and ":" in told and "\0" not in unquote(told)

@@ -87,7 +87,8 @@ class OAuth:
         )
 
     def _told(self, server: Server, asked: Asked, error: OAuth2Error) -> Refused | Answer:
-        if error.redirect_uri is None:
+        # Whoever registers itself could have anybody sent anywhere, without a click (RFC 9700, section 4.11.2).
+        if error.redirect_uri is None or asked.client.registration.made_by == "registration":
             return Refused(error.get_error_description() or str(error.error))
         return self._signed(server.handle_error_response(asked, error))
 

@@ -6,6 +6,7 @@ import pytest
 from authlib.oauth2 import rfc8414, rfc9207
 
 from app.auth import registration
+from app.auth.oauth import Refused
 from app.model import Scope
 from tests.harness.live import Live
 from tests.harness.oauth import OAuthClient, pkce, refused
@@ -69,7 +70,7 @@ async def test_one_that_wants_a_secret_gets_it_and_needs_pkce_all_the_same(live:
     made = (await register(live, {"redirect_uris": [uri], "client_name": "App"})).json()
     client = OAuthClient(live, made["client_id"], made["client_secret"], uri)
     person = await live.person()
-    assert "error=invalid_request" in (await client.answer(person)).location
+    assert isinstance(await client.answer(person), Refused)
     verifier, challenge = pkce()
     code = await client.code(person, code_challenge=challenge, code_challenge_method="S256")
     assert (await client.redeem(code, code_verifier=verifier)).status_code == 200

@@ -1,6 +1,8 @@
 """Attacks on people through their browser."""
 
+import base64
 from collections.abc import AsyncIterator
+from urllib.parse import quote
 
 import pytest
 
@@ -122,3 +124,29 @@ async def test_a_session_ends_on_the_server_too(live: Live, victim: Browser) -> 
             thief.http.cookies.set(name, value)
         await thief.go("/account")
         assert thief.path == "/sign-in"
+
+
+async def test_who_registers_itself_sends_nobody_anywhere_without_a_click(live: Live) -> None:
+    elsewhere = "https://elsewhere.example/callback"
+    made = await live.http.post("/oauth/register", json={"redirect_uris": [elsewhere]})
+    assert made.status_code == 201
+    asked = {"client_id": made.json()["client_id"], "redirect_uri": elsewhere, "state": "s"}
+    for wrong in ({"response_type": "x"}, {"response_type": "code"}, {"response_type": "code", "scope": "root"}):
+        answer = await live.http.get("/oauth/authorize", params={**asked, **wrong})
+        assert (answer.status_code, answer.headers.get("location")) == (400, None)
+
+
+@pytest.mark.parametrize("cookie", ["€", "ÿ", "x", "x" * 44, "a b"])
+async def test_a_form_cookie_that_is_none_of_ours_is_replaced(live: Live, cookie: str) -> None:
+    answer = await live.http.get("/sign-in", headers={"cookie": f"starling_form={quote(cookie)}"})
+    assert answer.status_code == 200
+    assert f"starling_form={quote(cookie)}" not in answer.headers["set-cookie"]
+
+
+@pytest.mark.parametrize("credentials", ["a\0b:c", "a%00b:c"])
+async def test_credentials_that_the_database_cannot_hold_are_refused(live: Live, credentials: str) -> None:
+    encoded = base64.b64encode(credentials.encode()).decode()
+    for path in ("/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/device_authorization"):
+        form = {"grant_type": "refresh_token", "refresh_token": "x", "token": "x"}
+        answer = await live.http.post(path, data=form, headers={"authorization": f"Basic {encoded}"})
+        assert answer.status_code in (400, 401), (path, answer.text)
