@@ -9,9 +9,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from app import cli
 from tests.harness.listener import Listener
 from tests.harness.process import ServerProcess
 
@@ -124,8 +126,9 @@ async def test_what_cannot_be_done_is_told_in_one_line(named: ServerProcess, arg
     ],
     ids=" ".join,
 )
-async def test_wrong_usage_ends_with_2(named: ServerProcess, arguments: list[str]) -> None:
-    assert failed(await starling(named, *arguments), 2)
+def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
+    ended = CliRunner().invoke(cli.starling, arguments)
+    assert failed((ended.exit_code, ended.stdout, ended.stderr), 2)
 
 
 async def test_an_unknown_scope_is_wrong_usage_and_the_known_ones_are_named(named: ServerProcess) -> None:
@@ -193,8 +196,8 @@ async def test_a_busy_port_is_told_in_one_line(named: ServerProcess) -> None:
         assert port in failed(await starling(named, "serve", "--port", port))
 
 
-async def test_help_and_version(named: ServerProcess) -> None:
+def test_help_and_version() -> None:
     for arguments in (["--help"], ["-h"], ["serve", "-h"], ["--version"]):
-        code, out, err = await starling(named, *arguments)
-        assert (code, err) == (0, "")
-        assert out
+        ended = CliRunner().invoke(cli.starling, arguments)
+        assert (ended.exit_code, ended.stderr) == (0, "")
+        assert ended.stdout
