@@ -31,7 +31,7 @@ STREAMS = PEOPLE * DEVICES
 WORKERS = times(2, full=4)
 POOL = 10
 CURRENT_S = 60.0
-_CONNECTIONS = text("select count(*) from pg_stat_activity where application_name = 'starling'")
+_CONNECTIONS = text("select count(*) from pg_stat_activity where application_name like 'starling %'")
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ async def test_after_the_servers_death_all_streams_come_back_spread_out_and_curr
             await server.start()
             await second_item(server, devices, tokens)
             took = time.time() - died
-        assert most[0] <= POOL + 2
+        assert 0 < most[0] <= POOL + 2
         saw(f"all current after {took:.0f} s, 80 % of reconnects in {spread(journal, died):.1f} s")
         saw(f"at most {most[0]} connections to Postgres")
 
