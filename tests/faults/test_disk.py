@@ -12,7 +12,7 @@ from tests.harness.trial import Trial, trying
 from tests.harness.waiting import eventually
 
 WRITERS = 8
-ROUNDS = times(1, full=3)
+ROUNDS = times(0, full=3)
 REFUSALS = 40
 WHY_NOT = why_not()
 
