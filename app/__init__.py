@@ -3,9 +3,10 @@
 cli        the command                      main       the composition root
 api        HTTP: thin edges                 actions    the write path: what callers may ask for
 auth       tokens and who holds them        hub        the read path: streams, and what is written to them
+web        what people see                  gauges     how things stand
 store      Postgres                         bus        hints between those who write and those who deliver
-local      the embedded Postgres            telemetry  logs and metric names
-settings   all configuration                shared     reads that callers of one moment share
-gauges     how things stand                 errors     every error
-model      the vocabulary                   web        what people see
+local      the embedded Postgres            outbound   requests to URLs that callers name
+telemetry  logs and metric names            settings   all configuration
+shared     reads that callers of one moment share
+model      the vocabulary                   errors     every error
 """

@@ -40,6 +40,7 @@ from app.errors import Unavailable
 from app.gauges import Gauges
 from app.hub.hub import Caps, Hub
 from app.model import Acked, Changed, Revoked
+from app.outbound import Internet
 from app.settings import MAX_BODY_BYTES, Settings
 from app.store.clients import Clients
 from app.store.commit import Committer
@@ -70,9 +71,11 @@ class Starling:
         public_url: str,
         landmark: Path | None = None,
         process: UUID | None = None,
+        internet: Internet | None = None,
     ) -> None:
-        """`process` names this one among those that share the bus: a new name each time."""
+        """`process` names this one among those that share the bus: a new name each time; `internet` is a test's own."""
         self.settings = settings
+        self.internet = internet or Internet()
         self.database = Database(database_url, pool_size=settings.database_pool)
         self.writing = Database(database_url, pool_size=WRITING_POOL)  # readers cannot keep writes waiting
         self.bus, self.presence = _bus(settings, process or uuid4())

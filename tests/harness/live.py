@@ -12,6 +12,7 @@ import httpx2
 
 from app.cli.server import Server, listen
 from app.main import Starling
+from app.outbound import Internet
 from app.settings import Settings
 from tests.harness.listener import Listener
 from tests.harness.people import Assistant, Person, TestDevice
@@ -65,12 +66,14 @@ WIDE_POOL = 60
 
 
 @asynccontextmanager
-async def serving(database_url: str, data_dir: Path, **settings: Any) -> AsyncIterator[Live]:
+async def serving(
+    database_url: str, data_dir: Path, internet: Internet | None = None, **settings: Any
+) -> AsyncIterator[Live]:
     """A server on a free port; settings as in `Settings`."""
     read = Settings(data_dir=data_dir, unsafe_durability=True, database_url=database_url, **settings)
     with listen("127.0.0.1", 0) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        starling = Starling(read, database_url, url)
+        starling = Starling(read, database_url, url, internet=internet)
         await starling.prepare()
         server = QuietServer(starling)
         task = asyncio.create_task(server.serve([listener]))
