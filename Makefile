@@ -42,12 +42,16 @@ faults: $(READY) $(ORACLES)  ## every fault and attack at its full count, and th
 bench: $(READY)  ## measure, next to references in the same run
 	$(BIN)/python -m bench --json bench/results/bench.json --plot bench/results/bench.svg
 
-check: $(READY)  ## formatting, lint, types, layers, dependencies
+check: $(READY)  ## formatting, lint, types, layers, dependencies, documents
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
+	$(BIN)/starling openapi export --check
+	$(BIN)/starling openapi check
+	$(BIN)/starling manifest export --check
+	$(BIN)/starling manifest validate
 
 lock:  ## pin again what pyproject.toml allows; LOCK_ARGS=--upgrade for newer versions
 	@[ -x $(BIN)/uv ] || $(MAKE) --no-print-directory setup

@@ -7,6 +7,6 @@ web        what people see                  gauges     how things stand
 store      Postgres                         bus        hints between those who write and those who deliver
 local      the embedded Postgres            outbound   requests to URLs that callers name
 telemetry  logs and metric names            settings   all configuration
-shared     reads that callers of one moment share
+shared     reads that callers share         doors      what hosts of assistants are given
 model      the vocabulary                   errors     every error
 """

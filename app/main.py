@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import structlog
-from litestar import Litestar, Router
+from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
 
@@ -17,16 +17,13 @@ from app.actions.devices import DeviceActions
 from app.actions.items import ItemActions
 from app.actions.receipts import Receipts
 from app.api import problems
-from app.api.actions import ActionsController
-from app.api.changes import ChangesController
-from app.api.devices import DevicesController, acknowledge, me
 from app.api.health import health, ready
-from app.api.items import ItemsController, item_query
 from app.api.oauth import OAuthController, authorization_server, mcp_resource, protected_resource
+from app.api.openapi.serving import document
 from app.api.pages import pages
-from app.api.requests import StrictRequest, caller_of, principal_of
+from app.api.requests import StrictRequest
+from app.api.routes import actions, devices
 from app.api.services import Services
-from app.api.stream import issue_ticket, open_stream, subscriber
 from app.auth.activation import Activation
 from app.auth.oauth import OAuth
 from app.auth.people import People
@@ -116,6 +113,7 @@ class Starling:
             bus=self.bus,
             check_ready=self.database.ping,
             public_url=public_url,
+            tombstone_days=settings.tombstone_days,
         )
 
     async def prepare(self) -> None:
@@ -189,28 +187,12 @@ def web_app(starling: Starling) -> Litestar:
             yield
 
     services = starling.services
-    protected = Router(
-        path="/",
-        route_handlers=[
-            ActionsController,
-            ItemsController,
-            ChangesController,
-            DevicesController,
-            acknowledge,
-            me,
-            issue_ticket,
-        ],
-        dependencies={
-            "principal": Provide(principal_of),
-            "caller": Provide(caller_of),
-            "wanted": Provide(item_query, sync_to_thread=False),
-        },
-    )
     return Litestar(
         route_handlers=[
-            protected,
+            actions(),
+            devices(),
+            document,
             pages(),
-            open_stream,
             health,
             ready,
             OAuthController,
@@ -218,10 +200,7 @@ def web_app(starling: Starling) -> Litestar:
             protected_resource,
             mcp_resource,
         ],
-        dependencies={
-            "services": Provide(lambda: services, sync_to_thread=False),
-            "subscriber": Provide(subscriber),
-        },
+        dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
         exception_handlers=problems.HANDLERS,
         request_class=StrictRequest,
         request_max_body_size=MAX_BODY_BYTES,

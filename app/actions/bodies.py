@@ -1,122 +1,29 @@
 """What callers send. Absent fields stay absent (`model_fields_set`), unknown ones are refused."""
 
-import math
-import re
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Any
 from uuid import UUID
 
-import msgspec
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from app.actions.fields import (
+    Collection,
+    Data,
+    IsTrue,
+    LongText,
+    Moment,
+    RequestId,
+    Seq,
+    Tags,
+    Text,
+    Title,
+    Url,
+    Wait,
+    WritableKind,
+)
 from app.model import WRITABLE_FIELDS, Status
 
-MAX_DATA_BYTES = 64 * 1024
-MAX_DATA_LEVELS = 32
-MAX_WAIT_S = 5
-MAX_QUERY = 1000
-LAST_YEAR = 9998  # the database driver takes the ends of the calendar for infinity
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
 _CLEARED: dict[str, Any] = {"tags": [], "data": {}, "status": "unread"}
-
-
-def _storable(text: str) -> str:
-    """Postgres text holds no NUL, UTF-8 no surrogates."""
-    if "\0" in text:
-        raise PydanticCustomError("text", "The text holds a NUL character.")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise PydanticCustomError("text", "The text holds a lone surrogate.") from None
-    return text
-
-
-def _web_address(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        bad = parts.scheme not in {"http", "https"} or not parts.hostname
-    except ValueError:
-        bad = True
-    if bad or any(character <= " " or character == "\x7f" for character in url):
-        raise PydanticCustomError("url", "Must be an http or https address.", {"allowed": ["http", "https"]})
-    return url
-
-
-def _bounded_json(data: dict[str, Any]) -> dict[str, Any]:
-    _check_json(data, MAX_DATA_LEVELS)
-    size = len(msgspec.json.encode(data))
-    if size > MAX_DATA_BYTES:
-        raise PydanticCustomError("data", "The data takes more than 64 KiB as JSON.", {"limit": MAX_DATA_BYTES})
-    return data
-
-
-def _check_json(value: object, levels: int) -> None:
-    if isinstance(value, str):
-        _storable(value)
-    elif isinstance(value, (dict, list)):
-        if levels == 0:
-            raise PydanticCustomError("data", "The data has more than 32 levels.", {"limit": MAX_DATA_LEVELS})
-        for inner in value.values() if isinstance(value, dict) else value:
-            _check_json(inner, levels - 1)
-        for key in value if isinstance(value, dict) else ():
-            _storable(key)
-    elif isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**64:
-        raise PydanticCustomError("data", "An integer of the data does not fit in 64 bits.")
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise PydanticCustomError("data", "A number of the data is out of range.")
-
-
-# The web framework asks for lenient validation whatever a field says, so what JSON tells apart is told apart here.
-def _integer(value: object) -> object:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise PydanticCustomError("int_type", "Must be an integer.")
-    return value
-
-
-def _number(value: object) -> object:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise PydanticCustomError("float_type", "Must be a number.")
-    return value
-
-
-def _true(value: object) -> object:
-    if value is not True:
-        raise PydanticCustomError("true", "Must be true.")
-    return value
-
-
-def _timestamp(value: object) -> object:
-    """Keeps out what pydantic would take for seconds since 1970."""
-    if not isinstance(value, str) or _RFC3339.fullmatch(value) is None:
-        raise PydanticCustomError("time", "Must be an RFC 3339 time, such as 2030-01-31T09:00:00Z.")
-    return value
-
-
-def _in_utc(moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        raise PydanticCustomError("time", "The time needs an offset, such as Z.")
-    try:
-        utc = moment.astimezone(UTC)
-    except OverflowError:
-        raise PydanticCustomError("time", "The time is out of range.") from None
-    if not 1970 <= utc.year <= LAST_YEAR:
-        raise PydanticCustomError("time", "The time is out of range.", {"limit": LAST_YEAR})
-    return utc
-
-
-Text = Annotated[str, AfterValidator(_storable)]
-Title = Annotated[Text, Field(max_length=500)]
-LongText = Annotated[Text, Field(max_length=100_000)]
-Url = Annotated[Text, Field(max_length=8192), AfterValidator(_web_address)]
-Tags = Annotated[list[Annotated[Text, Field(min_length=1, max_length=100)]], Field(max_length=50)]
-Data = Annotated[dict[str, Any], AfterValidator(_bounded_json)]
-Collection = Annotated[Text, Field(min_length=1, max_length=200)]
-Moment = Annotated[datetime, BeforeValidator(_timestamp), AfterValidator(_in_utc)]
-Wait = Annotated[float, BeforeValidator(_number), Field(ge=0, le=MAX_WAIT_S, allow_inf_nan=False)]
-RequestId = Annotated[Text, Field(min_length=1, max_length=200)]
-WritableKind = Literal["note", "link", "task"]
 
 
 class Body(BaseModel):
@@ -126,16 +33,20 @@ class Body(BaseModel):
 
 
 class Writable(Body):
-    """The fields of an item that can be written. `null` clears one."""
+    """The fields of an item that can be written. An absent field stays as it is, null clears it."""
 
-    title: Title | None = None
-    text: LongText | None = None
-    url: Url | None = None
-    tags: Tags | None = None
-    data: Data | None = None
-    status: Status | None = None
-    collection: Collection | None = None
-    expires_at: Moment | None = None
+    title: Title | None = Field(None, description="A short name, as people see it in a list.")
+    text: LongText | None = Field(None, description="The content in full: plain text or Markdown.")
+    url: Url | None = Field(None, description="An http or https address that the item is about.")
+    tags: Tags | None = Field(None, description="Words to find the item by. They replace the tags it has.")
+    data: Data | None = Field(
+        None, description="Anything structured, as a JSON object: at most 64 KiB and 32 levels. Replaces what is there."
+    )
+    status: Status | None = Field(None, description="Where the user is with it. `done` ticks a task off.")
+    collection: Collection | None = Field(None, description="The list that the item belongs to, such as `groceries`.")
+    expires_at: Moment | None = Field(
+        None, description="When the item is to be deleted by itself: a time with an offset. Leave it out to keep it."
+    )
 
     def values(self) -> dict[str, Any]:
         """The fields that were sent, as they are stored."""
@@ -145,34 +56,53 @@ class Writable(Body):
 
 
 class Put(Writable):
-    """What a device's change puts. `kind` counts when it creates."""
+    """What a device's change puts. An absent field stays as it is, null clears it."""
 
-    kind: WritableKind | None = None
-
-
-class SaveItem(Writable):
-    """A new item."""
-
-    kind: WritableKind = "note"
-    request_id: RequestId | None = None
-    wait_for_delivery: Wait = 0
+    kind: WritableKind | None = Field(None, description="Counts when the change creates the item; fixed from then on.")
 
 
-class UpdateItem(Writable):
-    """Changes to an item."""
+class Asked(Writable):
+    """What an assistant's write says about itself."""
 
-    request_id: RequestId | None = None
-    wait_for_delivery: Wait = 0
+    request_id: RequestId | None = Field(
+        None,
+        description="A name of your own for this write. Sending it again with the same body within 24 hours has no "
+        "second effect and gets the first answer, so a write whose answer was lost can be repeated.",
+    )
+    wait_for_delivery: Wait = Field(
+        0, description="Seconds to wait, at most, until the devices that are online have stored the item."
+    )
+
+
+class SaveItem(Asked):
+    """A new item. Give at least a title, a text or a url."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"title": "Milk", "text": "2 l, the one with the blue cap", "tags": ["shop"], "kind": "task"}]
+        }
+    )
+    kind: WritableKind = Field("note", description="What it is: a note, a link (give `url`), or a task to be done.")
+
+
+class UpdateItem(Asked):
+    """The fields to change. An absent field stays as it is, null clears it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "done", "request_id": "tick-off-milk"}]})
 
 
 class DeviceChange(Body):
-    """The envelope of one change. What is in `put` is judged change by change, so that a bad one stands alone."""
+    """One change: either `put` or `delete`. What is in `put` is judged change by change, so a bad one stands alone."""
 
-    change_id: UUID
-    id: UUID
-    base_seq: Annotated[int, BeforeValidator(_integer), Field(ge=0, lt=2**63)] | None = None
-    put: dict[str, Any] | None = None
-    delete: Annotated[Literal[True], BeforeValidator(_true)] | None = None
+    change_id: UUID = Field(description="The change's own name. Sending it again within 30 days has no second effect.")
+    id: UUID = Field(description="The item's id. For a new item, the device makes it.")
+    base_seq: Seq | None = Field(
+        None, description="The item's seq that the change builds on; null for a new item. Needed for a delete."
+    )
+    put: dict[str, Any] | None = Field(
+        None, description="The fields to write, as in `Put`; another field or value rejects this change alone."
+    )
+    delete: IsTrue | None = Field(None, description="True: delete the item.")
 
     @model_validator(mode="after")
     def _one_verb(self) -> "DeviceChange":
@@ -184,17 +114,36 @@ class DeviceChange(Body):
 class DeviceChanges(Body):
     """What a device did since it last spoke, in order."""
 
-    epoch: Annotated[str, Field(max_length=64)]
-    changes: Annotated[list[DeviceChange], Field(max_length=500)]
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "epoch": "k3v9x2ma",
+                    "changes": [
+                        {
+                            "change_id": "7b0c3c1e-0f5a-4a53-9f0a-6f6f1a2b3c4d",
+                            "id": "0199d2c4-5f31-7c1e-8a55-3f0f6b7f2f10",
+                            "base_seq": None,
+                            "put": {"title": "Milk", "kind": "task"},
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+    epoch: Annotated[str, Field(max_length=64)] = Field(description="The feed's epoch, from a cursor or `GET /v1/me`.")
+    changes: Annotated[list[DeviceChange], Field(max_length=500)] = Field(description="In the order they were made.")
 
 
 class Ack(Body):
     """Everything up to here is stored on the device."""
 
-    cursor: Annotated[str, Field(max_length=100)]
+    model_config = ConfigDict(json_schema_extra={"examples": [{"cursor": "k3v9x2ma.812"}]})
+    cursor: Annotated[str, Field(max_length=100)] = Field(description="The id of the last event that was stored.")
 
 
 class Rename(Body):
     """A device's new name."""
 
-    name: Annotated[Text, Field(min_length=1, max_length=100)]
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Laptop"}]})
+    name: Annotated[Text, Field(min_length=1, max_length=100)] = Field(description="What people call the device.")

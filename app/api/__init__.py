@@ -2,7 +2,8 @@
 
 actions    the custom GPT's operations         items, changes, devices, me   the device API
 stream     GET /v1/stream, tickets             health                        is it alive, is it ready
-oauth      the OAuth endpoints for programs
+oauth      the OAuth endpoints for programs    openapi                       the documents of all that
+routes     what goes with an access token      declared                      what handlers say for the documents
 visits     browsers: sessions, forms, pages    pages      all pages: signing, consent, account
 requests   bodies, principals, conversations   problems                      every error, rendered once
 cors       who may call from a browser         services                      what the handlers are given

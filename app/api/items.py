@@ -5,18 +5,21 @@ from uuid import UUID
 
 from litestar import Controller, Response, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
+from litestar.params import PathParameter, QueryParameter
 
-from app.actions.bodies import MAX_QUERY
+from app.actions.fields import MAX_QUERY
+from app.actions.shapes import FoundShape, ItemShape
+from app.api.declared import answer, needs
 from app.api.requests import json_response
 from app.api.services import Services
 from app.errors import InvalidField
-from app.model import Kind, Principal, Status
+from app.model import Kind, Principal, Scope, Status
 from app.store.items import Query
 
 Q = Annotated[
     str | None, QueryParameter(max_length=MAX_QUERY, description='Words to find; "quoted phrases", or, -not.')
 ]
+ItemId = Annotated[UUID, PathParameter(description="The item's id.")]
 Filter = Annotated[str | None, QueryParameter(max_length=200, description="Only items of this collection.")]
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="Items a page.")]
 Page = Annotated[int, QueryParameter(ge=1, le=1_000_000, description="The page, from 1.")]
@@ -42,7 +45,12 @@ class ItemsController(Controller):
 
     path = "/v1/items"
 
-    @get(operation_id="listItems")
+    @get(
+        operation_id="listItems",
+        summary="Find items",
+        security=needs(Scope.ITEMS_READ),
+        responses={200: answer(FoundShape, "A page of what matches, newest change first.")},
+    )
     async def find(
         self,
         wanted: NamedDependency[Query],
@@ -52,9 +60,15 @@ class ItemsController(Controller):
         """Searched and filtered items, newest change first."""
         return json_response(await services.items.find(principal, wanted))
 
-    @get("/{item_id:uuid}", operation_id="readItem")
+    @get(
+        "/{item_id:uuid}",
+        operation_id="readItem",
+        summary="One item",
+        security=needs(Scope.ITEMS_READ),
+        responses={200: answer(ItemShape, "The item.")},
+    )
     async def get(
-        self, item_id: FromPath[UUID], principal: NamedDependency[Principal], services: NamedDependency[Services]
+        self, item_id: ItemId, principal: NamedDependency[Principal], services: NamedDependency[Services]
     ) -> Response[bytes]:
-        """One item."""
+        """One item. A deleted one is not found."""
         return json_response(await services.items.get(principal, item_id))

@@ -20,6 +20,8 @@ _OF_ROOT = {
     "sign-up": "pages",
     "sign-out": "pages",
     "assets": "pages",
+    "privacy": "pages",
+    "openapi": "documents",
     "healthz": "health",
     "readyz": "health",
 }

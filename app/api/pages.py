@@ -13,6 +13,7 @@ from app.api.account import (
     show_account,
 )
 from app.api.consent import activate, authorize, decide, show_activate
+from app.api.privacy import show_privacy
 from app.api.signing import show_sign_in, show_sign_up, sign_in, sign_out, sign_up, style
 from app.api.visits import problem_page, visit_of
 from app.errors import StarlingError
@@ -39,6 +40,7 @@ def pages() -> Router:
             change_password,
             delete_account,
             export,
+            show_privacy,
             style,
         ],
         dependencies={"visit": Provide(visit_of)},

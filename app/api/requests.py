@@ -9,7 +9,7 @@ from litestar.exceptions import InternalServerException
 from litestar.params import QueryParameter
 from pydantic_core import from_json
 
-from app.actions.bodies import MAX_WAIT_S
+from app.actions.fields import MAX_WAIT_S
 from app.actions.items import Caller
 from app.api.services import Services
 from app.errors import BadRequest, Disconnected, InvalidField, Unauthorized

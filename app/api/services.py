@@ -39,3 +39,4 @@ class Services:
     bus: LocalBus
     check_ready: Callable[[], Awaitable[None]]
     public_url: str
+    tombstone_days: float

@@ -5,11 +5,14 @@ from typing import Annotated, Any
 from litestar import Request, Response, get, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from app.actions import answers
 from app.actions.access import require, require_device
+from app.actions.shapes import TicketShape
+from app.api.declared import TICKET, answer, needs
 from app.api.requests import bearer, json_response
 from app.api.services import Services
 from app.auth.tokens import TICKET_LIFE
@@ -26,6 +29,22 @@ HEADERS = [
     (b"cache-control", b"no-store, no-transform"),
     (b"x-accel-buffering", b"no"),
 ]
+
+EVENTS = """\
+Server-sent events. Every event carries an `id`: the device's cursor once it has handled the event. Store the last one
+and come back with it. `data` is one line of JSON.
+
+| event | data | |
+|---|---|---|
+| `reset` | `{"reason"}` | the cursor cannot be honoured: drop all items, the whole feed follows |
+| `hello` | `{"device_id", "cursor", "head"}` | with `retry`, the milliseconds to wait before reconnecting |
+| `item` | `Item` or `Tombstone` | first what was missed, ascending by seq, then live |
+| `ready` | `{"cursor", "device_id"}` | caught up with the head that `hello` named; once |
+| `reauth` | `{"expires_in"}` | get a new token and reconnect; nothing is lost |
+| `bye` | `{"reason"}` | the stream ends (`drain`, `rotate` or `expired`): reconnect after `retry` |
+| `revoked` | `{}` | the device is out: do not reconnect |
+
+A comment comes at once, and at least every 12 seconds."""
 
 
 class UnsupportedServer(StarlingError):
@@ -72,14 +91,24 @@ async def subscriber(
     return await services.tokens.authenticate(token)
 
 
-@get("/v1/stream", operation_id="openStream")
+@get(
+    "/v1/stream",
+    operation_id="openStream",
+    summary="The feed as it happens",
+    security=[*needs(Permission.STREAM), {TICKET: []}],
+    responses={200: ResponseSpec(str, description=EVENTS, media_type="text/event-stream", generate_examples=False)},
+)
 async def open_stream(
     request: Request[Any, Any, State],
     subscriber: NamedDependency[Principal],
     services: NamedDependency[Services],
     cursor: Annotated[str | None, QueryParameter(description="Where to go on; `now` for live events only.")] = None,
 ) -> StreamResponse:
-    """The feed as server-sent events: what was missed, then everything as it happens."""
+    """The feed as server-sent events: what was missed since the cursor, then everything as it happens.
+
+    Only for a device. Begins after the `Last-Event-ID` header, else after `cursor`, else at the beginning. A cursor
+    that cannot be honoured is answered with a `reset` event, never with an error.
+    """
     if EXTENSION not in (request.scope.get("extensions") or {}):
         raise UnsupportedServer
     require_device(subscriber)
@@ -89,9 +118,16 @@ async def open_stream(
     return StreamResponse(services.hub, services.hub.admit(subscriber, start, elsewhere), subscriber)
 
 
-@post("/v1/stream/tickets", operation_id="issueTicket", status_code=200)
+@post(
+    "/v1/stream/tickets",
+    operation_id="issueTicket",
+    summary="A ticket for the stream",
+    status_code=200,
+    security=needs(Permission.STREAM),
+    responses={200: answer(TicketShape, "The ticket; it opens streams for its life, and nothing else.")},
+)
 async def issue_ticket(principal: NamedDependency[Principal], services: NamedDependency[Services]) -> Response[bytes]:
-    """A ticket for `EventSource`, which cannot send headers."""
+    """A ticket for the browser's `EventSource`, which cannot send headers. Only for a device."""
     require_device(principal)
     require(principal, Permission.STREAM)
     ticket = await services.tokens.issue_ticket(principal)

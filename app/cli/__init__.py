@@ -5,6 +5,7 @@ people     user, device, token                feed     new-epoch, prune
 clients    OAuth clients                      login    this machine as a device
 opening    what a command works on            server   the web server
 crew       several workers behind one port    worker   one of them
+openapi    the documents                      manifest the custom GPT
 """
 
 import sys
@@ -15,6 +16,8 @@ from app.cli.clients import client
 from app.cli.demo import demo
 from app.cli.feed import feed, prune
 from app.cli.login import login
+from app.cli.manifest import manifest
+from app.cli.openapi import openapi
 from app.cli.people import device, token, user
 from app.cli.serve import migrate, serve
 from app.cli.worker import worker
@@ -27,7 +30,7 @@ def starling() -> None:
     """Starling: what an assistant saves is on every device at once."""
 
 
-for _command in (serve, worker, demo, migrate, user, device, token, client, login, feed, prune):
+for _command in (serve, worker, demo, migrate, user, device, token, client, login, feed, prune, openapi, manifest):
     starling.add_command(_command)
 
 

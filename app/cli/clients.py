@@ -8,14 +8,13 @@ from app.auth.clients import ASSISTANT_SCOPES, OWN
 from app.auth.redirects import is_registrable
 from app.auth.tokens import digest, new_secret
 from app.cli.opening import run, settings
+from app.doors.manifest import callbacks
 from app.model import Scope
 from app.store.clients import Clients, Registration
 from app.store.database import Database
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _GPT = re.compile(r"g-[A-Za-z0-9-]{1,100}")
-GPT_HOSTS = ("chatgpt.com", "chat.openai.com")
-"""Both are in use; which one a person comes from cannot be told before."""
 
 
 @click.group()
@@ -51,7 +50,7 @@ def add_client(
         raise click.BadParameter("the id has 1 to 63 of a-z, 0-9, '.', '_', '-', and is not 'starling'")
     if not all(_GPT.fullmatch(gpt) for gpt in gpts):
         raise click.BadParameter("a GPT's id begins with g-")
-    redirects = [f"https://{host}/aip/{gpt}/oauth/callback" for gpt in gpts for host in GPT_HOSTS] + list(uris)
+    redirects = [uri for gpt in gpts for uri in callbacks(gpt)] + list(uris)
     if not redirects or not all(is_registrable(uri) for uri in redirects):
         raise click.UsageError("Give --gpt, or --redirect-uri: https, loopback, or an app's own scheme.")
     scopes = sorted(set(scope.split()))

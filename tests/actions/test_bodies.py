@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from app.actions.bodies import MAX_DATA_LEVELS, DeviceChange, DeviceChanges, Put, SaveItem, UpdateItem, Writable
+from app.actions.bodies import DeviceChange, DeviceChanges, Put, SaveItem, UpdateItem, Writable
+from app.actions.fields import MAX_DATA_LEVELS
 from app.model import WRITABLE_FIELDS
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30)

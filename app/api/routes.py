@@ -1,0 +1,40 @@
+"""What programs call with an access token: the actions of assistants, and the interface of devices."""
+
+from litestar import Router
+from litestar.di import Provide
+
+from app.api.actions import ActionsController
+from app.api.changes import ChangesController
+from app.api.devices import DevicesController, acknowledge, me
+from app.api.items import ItemsController, item_query
+from app.api.requests import caller_of, principal_of
+from app.api.stream import issue_ticket, open_stream, subscriber
+
+_CALLED = {
+    "principal": Provide(principal_of),
+    "caller": Provide(caller_of),
+    "wanted": Provide(item_query, sync_to_thread=False),
+    "subscriber": Provide(subscriber),
+}
+
+
+def actions() -> Router:
+    """What assistants call."""
+    return Router(path="/", route_handlers=[ActionsController], dependencies=_CALLED)
+
+
+def devices() -> Router:
+    """What devices call."""
+    return Router(
+        path="/",
+        route_handlers=[
+            ItemsController,
+            ChangesController,
+            DevicesController,
+            acknowledge,
+            me,
+            open_stream,
+            issue_ticket,
+        ],
+        dependencies=_CALLED,
+    )
