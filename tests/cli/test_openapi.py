@@ -38,7 +38,9 @@ def test_check_says_all_that_is_wrong_and_fails(tmp_path: Path) -> None:
     assert "3 findings" in result.output
 
 
-@pytest.mark.parametrize(("text", "words"), [("{", "is no JSON"), ("[]", "is no JSON object"), ("\udcff", "is no JSON")])
+@pytest.mark.parametrize(
+    ("text", "words"), [("{", "is no JSON"), ("[]", "is no JSON object"), ("\udcff", "is no JSON")]
+)
 def test_what_is_no_document_is_told_in_one_line(tmp_path: Path, text: str, words: str) -> None:
     file = tmp_path / "bad.json"
     file.write_bytes(text.encode("utf-8", "surrogateescape"))
