@@ -31,11 +31,14 @@ def manifest() -> None:
 @manifest.command("validate")
 @_file
 def validate(file: Path) -> None:
-    """Check the manifest with the files it names."""
+    """Check the manifest with the files it names and those that are made of it."""
     read = _read(file)
-    _instructions(file, read)
+    made = _made(file, read)
     for action in read.gpt.actions:
         _check_action(file, read, action)
+    for path, text in made.items():
+        if not path.is_file() or path.read_text() != text:
+            raise click.ClickException(f"{path} is not current: run starling manifest export")
     click.echo(f"{file}: sound.")
 
 
@@ -43,21 +46,12 @@ def validate(file: Path) -> None:
 @_file
 @click.option("--public-url", help="Where the server is reached; the manifest's placeholder, if not given.")
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Where the plugin goes.")
-@click.option("--check", "only_checks", is_flag=True, help="Write nothing; fail if the files are not current.")
-def export(file: Path, public_url: str | None, folder: Path | None, *, only_checks: bool) -> None:
+def export(file: Path, public_url: str | None, folder: Path | None) -> None:
     """Write what is made of the manifest: its JSON Schema, and the plugin's files."""
-    read = _read(file, public_url)
-    target = folder or file.parent / read.plugin.folder
-    made = {target / name: text for name, text in plugin.files(read, _instructions(file, read)).items()}
-    if folder is None:
-        made[file.parent / read.schema_] = written(json_schema())
-    for path, text in made.items():
-        if only_checks and (not path.exists() or path.read_text() != text):
-            raise click.ClickException(f"{path} is not current: run starling manifest export")
-        if not only_checks:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-            click.echo(path)
+    for path, text in _made(file, _read(file, public_url), folder).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        click.echo(path)
 
 
 @manifest.command("render")
@@ -85,6 +79,13 @@ def _read(file: Path, public_url: str | None = None) -> Manifest:
         raise click.ClickException(f"{file}: {where}: {first['msg']}") from None
     except ValueError as error:
         raise click.ClickException(f"--public-url {error}") from None
+
+
+def _made(file: Path, read: Manifest, folder: Path | None = None) -> dict[Path, str]:
+    """The files that are made of the manifest; in a folder of one's own, the plugin's alone."""
+    target = folder or file.parent / read.plugin.folder
+    made = {target / name: text for name, text in plugin.files(read, _instructions(file, read)).items()}
+    return made if folder else {**made, file.parent / read.schema_: written(json_schema())}
 
 
 def _instructions(file: Path, read: Manifest) -> str:
