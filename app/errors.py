@@ -133,6 +133,13 @@ class FormExpired(StarlingError):
     code = "form_expired"
 
 
+class ClientRefused(StarlingError):
+    """The program that sent you here does not say properly what it is."""
+
+    status = 400
+    code = "invalid_client"
+
+
 class TooManyRequests(StarlingError):
     """Too many tries: wait before the next one."""
 

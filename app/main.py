@@ -25,6 +25,7 @@ from app.api.requests import StrictRequest
 from app.api.routes import actions, devices
 from app.api.services import Services
 from app.auth.activation import Activation
+from app.auth.documents import Documents
 from app.auth.oauth import OAuth
 from app.auth.people import People
 from app.auth.registration import Registrar
@@ -42,6 +43,7 @@ from app.settings import MAX_BODY_BYTES, Settings
 from app.store.clients import Clients
 from app.store.commit import Committer
 from app.store.database import Database
+from app.store.descriptions import Descriptions
 from app.store.devices import Devices
 from app.store.feed import FeedReader
 from app.store.grants import Grants
@@ -103,6 +105,7 @@ class Starling:
             tokens=self.tokens,
             oauth=OAuth(ledgers, public_url),
             registrar=Registrar(Clients(self.database), throttles),
+            documents=Documents(self.internet, Descriptions(self.database), throttles),
             activation=Activation(ledgers, throttles),
             people=People(self.grants, self.database, throttles, self.bus.publish, is_open=settings.sign_up == "open"),
             ledgers=ledgers,

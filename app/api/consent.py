@@ -11,7 +11,8 @@ from litestar.params import QueryParameter
 from app.api.oauth import read_pairs
 from app.api.services import Services
 from app.api.visits import Visit
-from app.auth.asked import Answer
+from app.auth.asked import Answer, Pairs
+from app.auth.documents import is_url
 from app.auth.oauth import Refused
 from app.errors import BadRequest
 from app.store.requests import DeviceRequest
@@ -31,19 +32,34 @@ def _back(visit: Visit, answer: Answer) -> Response[Any]:
     return redirect
 
 
+def _client_of(pairs: Pairs) -> str:
+    return dict(pairs).get("client_id", "")
+
+
+async def _ensure_known(pairs: Pairs, visit: Visit, services: Services) -> None:
+    """Has the document read of a client that describes itself, unless it was read lately. Raises `ClientRefused`."""
+    if is_url(_client_of(pairs)):
+        await services.documents.ensure(_client_of(pairs), visit.address)
+
+
 @get("/oauth/authorize", operation_id="authorize")
 async def authorize(
     request: Request[Any, Any, State], visit: NamedDependency[Visit], services: NamedDependency[Services]
 ) -> Response[Any]:
     """Asks the person, who signs in first."""
     query: bytes = request.scope["query_string"]
-    found = await services.oauth.consent(read_pairs(query))
+    pairs = read_pairs(query)
+    here = f"/oauth/authorize?{quote(query, safe='%=&+')}"
+    if visit.account is None and is_url(_client_of(pairs)):  # strangers make the server fetch nothing
+        return visit.sign_in_first(here)
+    await _ensure_known(pairs, visit, services)
+    found = await services.oauth.consent(pairs)
     if isinstance(found, Refused):
         return _refusal(visit, found)
     if isinstance(found, Answer):
         return _back(visit, found)
     if visit.account is None:
-        return visit.sign_in_first(f"/oauth/authorize?{quote(query, safe='%=&+')}")
+        return visit.sign_in_first(here)
     return visit.page("consent", form_targets=[found.form_target], consent=found, request=query.decode())
 
 
@@ -54,8 +70,9 @@ async def decide(visit: NamedDependency[Visit], services: NamedDependency[Servic
     asked = form.get("request", "")
     if visit.account is None:
         return visit.sign_in_first(f"/oauth/authorize?{quote(asked, safe='%=&+')}")
-    feed_id = visit.account.feed_id if _is_allowed(form) else None
-    answer = await services.oauth.decide(read_pairs(asked.encode()), feed_id)
+    feed_id, pairs = visit.account.feed_id if _is_allowed(form) else None, read_pairs(asked.encode())
+    await _ensure_known(pairs, visit, services)
+    answer = await services.oauth.decide(pairs, feed_id)
     return _refusal(visit, answer) if isinstance(answer, Refused) else _back(visit, answer)
 
 

@@ -7,6 +7,7 @@ from app.actions.changes import ChangeActions
 from app.actions.devices import DeviceActions
 from app.actions.items import ItemActions
 from app.auth.activation import Activation
+from app.auth.documents import Documents
 from app.auth.oauth import OAuth
 from app.auth.people import People
 from app.auth.registration import Registrar
@@ -29,6 +30,7 @@ class Services:
     tokens: Tokens
     oauth: OAuth
     registrar: Registrar
+    documents: Documents
     activation: Activation
     people: People
     ledgers: Ledgers

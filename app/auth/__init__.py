@@ -5,6 +5,7 @@ oauth         what the OAuth endpoints do       server        Authlib's server o
 grants        codes, devices' codes, refresh    asked         its requests and answers
 clients       who asks                          redirects     where answers may go
 metadata      what clients read first           registration  clients that register themselves
+documents     clients whose id is a URL, where they describe themselves
 people        signing up and in                 passwords     argon2id
 activation    letting a device in               usercodes     what is typed for that
 """

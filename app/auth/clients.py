@@ -29,7 +29,8 @@ class Client(ClientMixin):  # type: ignore[misc]
     def __init__(self, registration: Registration) -> None:
         self.registration = registration
         self.is_public = registration.secret_hash is None
-        self.needs_pkce = self.is_public or registration.made_by == "registration"
+        self.registered_itself = registration.made_by != "command"
+        self.needs_pkce = self.is_public or self.registered_itself
 
     def get_client_id(self) -> str:
         """Its id."""
@@ -63,5 +64,6 @@ class Client(ClientMixin):  # type: ignore[misc]
         return True
 
     def check_grant_type(self, grant_type: str) -> bool:
-        """Devices have no secret to keep, so only public clients ask to let one in."""
-        return grant_type in GRANT_TYPES and (self.is_public or grant_type != DEVICE_CODE_GRANT_TYPE)
+        """Devices have no secret to keep, so only public clients ask to let one in; no document is read for that."""
+        may_ask = self.is_public and self.registration.made_by != "document"
+        return grant_type in GRANT_TYPES and (may_ask or grant_type != DEVICE_CODE_GRANT_TYPE)

@@ -14,7 +14,7 @@ def resources(issuer: str) -> tuple[str, str]:
 
 
 def authorization_server(issuer: str) -> dict[str, Any]:
-    """RFC 8414, section 2."""
+    """RFC 8414, section 2; draft-ietf-oauth-client-id-metadata-document, section 6."""
     with_secret = ["client_secret_basic", "client_secret_post"]
     return {
         "issuer": issuer,
@@ -33,6 +33,7 @@ def authorization_server(issuer: str) -> dict[str, Any]:
         "revocation_endpoint_auth_methods_supported": [*with_secret, "none"],
         "introspection_endpoint_auth_methods_supported": with_secret,
         "authorization_response_iss_parameter_supported": True,
+        "client_id_metadata_document_supported": True,
     }
 
 

@@ -8,17 +8,22 @@ from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.rfc6749.errors import OAuth2Error
 
 from app.auth.asked import Answer, Asked, Pairs
-from app.auth.redirects import form_target
+from app.auth.redirects import form_target, is_local
 from app.auth.server import Server
 from app.store.ledger import Ledger, Ledgers
 
 
 class Consent(msgspec.Struct, frozen=True):
-    """What a person is asked. `host`: where the answer goes; `form_target`: the same as a page's policy names it."""
+    """What a person is asked. `host`: where the answer goes; `form_target`: the same as a page's policy names it.
 
+    `is_local`: that is on the person's own machine.
+    """
+
+    client_id: str
     client_name: str
     registered_itself: bool
     host: str
+    is_local: bool
     form_target: str
     scopes: list[str]
 
@@ -79,16 +84,18 @@ class OAuth:
         registration = asked.client.registration
         target = form_target(grant.redirect_uri)
         return Consent(
+            client_id=registration.id,
             client_name=registration.name,
-            registered_itself=registration.made_by == "registration",
+            registered_itself=asked.client.registered_itself,
             host=target.partition("://")[2] or target,
+            is_local=is_local(grant.redirect_uri),
             form_target=target,
             scopes=asked.scope.split(),
         )
 
     def _told(self, server: Server, asked: Asked, error: OAuth2Error) -> Refused | Answer:
         # Whoever registers itself could have anybody sent anywhere, without a click (RFC 9700, section 4.11.2).
-        if error.redirect_uri is None or asked.client.registration.made_by == "registration":
+        if error.redirect_uri is None or asked.client.registered_itself:
             return Refused(error.get_error_description() or str(error.error))
         return self._signed(server.handle_error_response(asked, error))
 

@@ -37,6 +37,11 @@ def matches(registered: Sequence[str], asked: str) -> bool:
     return any(each is not None and (each[1], each[3]) == (local[1], local[3]) for each in known)
 
 
+def is_local(uri: str) -> bool:
+    """Whether it leads to this very machine, where anybody may listen."""
+    return _LOOPBACK.fullmatch(uri) is not None
+
+
 def form_target(uri: str) -> str:
     """What a page's Content-Security-Policy has to allow so that its form can lead there."""
     parts = urlsplit(uri)

@@ -20,7 +20,7 @@ PUBLIC = "none"
 METHODS = (PUBLIC, "client_secret_basic", "client_secret_post")
 
 
-class _Invalid(Exception):
+class InvalidMetadata(Exception):
     """What is wrong: `args` are the error code of RFC 7591 and its description."""
 
 
@@ -35,8 +35,8 @@ class Registrar:
         """The client's metadata with its id, and its secret if it asked for one. Raises `TooManyRequests`."""
         await self._throttles.hit("register", network(address), limit=PER_HOUR, period=timedelta(hours=1))
         try:
-            metadata = _read(sent)
-        except _Invalid as error:
+            metadata = read_metadata(sent)
+        except InvalidMetadata as error:
             return Answer(400, {"error": error.args[0], "error_description": error.args[1]}, [])
         if await self._clients.count_registered(KEEP_UNUSED) >= MAX_CLIENTS:
             return Answer(400, {"error": "invalid_client_metadata", "error_description": "Too many clients."}, [])
@@ -57,27 +57,31 @@ class Registrar:
         return Answer(201, {"client_id": client_id, **more, **metadata}, [])
 
 
-def _read(sent: Any) -> dict[str, Any]:
-    """What is kept of the metadata; unknown members are ignored, as section 2 says."""
+def read_metadata(sent: Any) -> dict[str, Any]:
+    """What is kept of the metadata; unknown members are ignored, as section 2 says. Raises `InvalidMetadata`."""
     if not isinstance(sent, dict):
-        raise _Invalid("invalid_client_metadata", "A JSON object is needed.")
+        raise InvalidMetadata("invalid_client_metadata", "A JSON object is needed.")
     grant_types = _strings(sent, "grant_types") or ["authorization_code", "refresh_token"]
     redirect_uris = _strings(sent, "redirect_uris")
     if not all(is_registrable(uri) for uri in redirect_uris) or len(redirect_uris) > MAX_REDIRECTS:
-        raise _Invalid("invalid_redirect_uri", f"Up to {MAX_REDIRECTS} addresses: https, loopback or an app's own.")
+        raise InvalidMetadata(
+            "invalid_redirect_uri", f"Up to {MAX_REDIRECTS} addresses: https, loopback or an app's own."
+        )
     if "authorization_code" in grant_types and not redirect_uris:
-        raise _Invalid("invalid_redirect_uri", "The redirect_uris are missing.")
+        raise InvalidMetadata("invalid_redirect_uri", "The redirect_uris are missing.")
     name = _string(sent, "client_name", redirect_uris[0] if redirect_uris else "A device")[:MAX_NAME]
     if not name.isprintable() or not name.strip():
-        raise _Invalid("invalid_client_metadata", "The client_name must be printable.")
+        raise InvalidMetadata("invalid_client_metadata", "The client_name must be printable.")
     method = _string(sent, "token_endpoint_auth_method", "client_secret_basic")
     if method not in METHODS:
-        raise _Invalid("invalid_client_metadata", f"The token_endpoint_auth_method is one of {', '.join(METHODS)}.")
+        raise InvalidMetadata(
+            "invalid_client_metadata", f"The token_endpoint_auth_method is one of {', '.join(METHODS)}."
+        )
     if any(kind != "code" for kind in _strings(sent, "response_types")):
-        raise _Invalid("invalid_client_metadata", "The only response type is code.")
+        raise InvalidMetadata("invalid_client_metadata", "The only response type is code.")
     scopes = set(_string(sent, "scope", " ".join(ASSISTANT_SCOPES)).split()) & set(Scope)
     if not scopes:
-        raise _Invalid("invalid_client_metadata", "The scope names nothing that there is here.")
+        raise InvalidMetadata("invalid_client_metadata", "The scope names nothing that there is here.")
     return {
         "client_name": name,
         "redirect_uris": redirect_uris,
@@ -91,12 +95,12 @@ def _read(sent: Any) -> dict[str, Any]:
 def _string(sent: dict[str, Any], name: str, default: str) -> str:
     value = sent.get(name) or default
     if not isinstance(value, str):
-        raise _Invalid("invalid_client_metadata", f"{name} must be a string.")
+        raise InvalidMetadata("invalid_client_metadata", f"{name} must be a string.")
     return value
 
 
 def _strings(sent: dict[str, Any], name: str) -> list[str]:
     value = sent.get(name) or []
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise _Invalid("invalid_client_metadata", f"{name} must be a list of strings.")
+        raise InvalidMetadata("invalid_client_metadata", f"{name} must be a list of strings.")
     return value

@@ -8,6 +8,7 @@ items        reading and searching items        devices     devices, acknowledge
 grants       people, tokens, tickets            upkeep      expiry and pruning
 ledger       a transaction of the authorization server: codes, requests (of devices), families (of tokens)
 clients      registered OAuth clients           sessions    people signed in to the pages
+descriptions what clients say of themselves
 throttles    attempts, counted                  accounts    passwords, and deleting all there is
 security     what happened to an account's access
 uncertain    commits whose answer was lost

@@ -1,4 +1,4 @@
-"""OAuth clients as they are registered: by the command line, or by themselves (RFC 7591)."""
+"""OAuth clients as they are registered: by the command line, or by themselves (RFC 7591, or a document of theirs)."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from app.model import Revoked
 from app.store.database import SET_FEEDS, Database, array
 from app.store.tables import clients, devices, feeds, grants, tokens
 
-MadeBy = Literal["command", "registration"]
+MadeBy = Literal["command", "registration", "document"]
 
 
 class Registration(msgspec.Struct, frozen=True):

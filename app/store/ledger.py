@@ -58,9 +58,13 @@ class Ledgers:
         return result
 
     async def assistants(self, feed_id: UUID) -> list[dict[str, Any]]:
-        """Grants that are no device's, newest first: `{"id", "name", "scopes", "created_at", "used_at"}`."""
+        """Grants that are no device's, newest first.
+
+        `{"id", "client_id", "name", "scopes", "created_at", "used_at"}` each.
+        """
         name = func.coalesce(clients.c.name, clients.c.id).label("name")
-        query = select(grants.c.id, name, grants.c.scopes, grants.c.created_at, grants.c.used_at).join(clients)
+        columns = (grants.c.id, grants.c.client_id, name, grants.c.scopes, grants.c.created_at, grants.c.used_at)
+        query = select(*columns).join(clients)
         mine = (grants.c.feed_id == feed_id, grants.c.device_id.is_(None), grants.c.revoked_at.is_(None))
         async with self._database.transaction() as connection:
             rows = await connection.execute(query.where(*mine).order_by(grants.c.created_at.desc()))

@@ -134,7 +134,9 @@ clients = Table(
     Column("secret_hash", LargeBinary, comment="null for a public client"),
     Column("redirect_uris", ARRAY(Text)),
     Column("scopes", ARRAY(Text), comment="the most it may be given"),
-    Column("made_by", Text, comment="command or registration; null for a client that is not registered"),
+    Column("made_by", Text, comment="command, registration or document; null for a client that is not registered"),
+    Column("read_at", DateTime(timezone=True), comment="when its document was"),
+    Column("fresh_until", DateTime(timezone=True), comment="until when that is believed"),
     comment="OAuth clients: the GPT, an MCP client, an extension.",
 )
 

@@ -26,6 +26,7 @@ class Pages:
             "event": words.event,
             "kind": words.kind,
             "moment": words.moment,
+            "publisher": words.publisher,
         }
         self.style = (_HERE / "style.css").read_bytes()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from app.model import Scope
 
@@ -42,6 +43,11 @@ def scopes(given: Iterable[str]) -> list[str]:
 def kind(of_device: str) -> str:
     """What sort of device it is."""
     return KINDS.get(of_device, "Device")
+
+
+def publisher(client_id: str) -> str | None:
+    """The host that says what the program is, if its id is a URL."""
+    return urlsplit(client_id).hostname if client_id.startswith("https://") else None
 
 
 def moment(at: datetime | None) -> str:

@@ -50,7 +50,7 @@ def answer(status: str = "200 OK", body: bytes = b"", **headers: str) -> bytes:
 class Site:
     """A web server over TLS. It gives its answer to every request, then closes or, if it `lingers`, says no more.
 
-    If it `garbles`, the answer is followed by a record that was not encrypted.
+    If it `garbles`, the answer is followed by a record that was not encrypted. It waits with answers until it `may_go`.
     """
 
     endpoint: Endpoint
@@ -61,6 +61,10 @@ class Site:
     open: int = 0
     requests: list[bytes] = field(default_factory=list)
     came: asyncio.Event = field(default_factory=asyncio.Event)
+    may_go: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.may_go.set()
 
 
 @asynccontextmanager
@@ -80,6 +84,7 @@ async def site(name: str = "files.example.com", host: str = OUTSIDE) -> AsyncIte
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
                 made.requests.append(head + await reader.readexactly(int(length or 0)))
+                await made.may_go.wait()
                 writer.write(made.answer)
                 await writer.drain()
                 if made.garbles:
