@@ -5,6 +5,7 @@ import re
 import click
 
 from app.auth.clients import ASSISTANT_SCOPES, OWN
+from app.auth.documents import is_well_formed
 from app.auth.redirects import is_registrable
 from app.auth.tokens import digest, new_secret
 from app.cli.opening import run, settings
@@ -46,8 +47,12 @@ def add_client(
     base = (public_url or settings(quiet=True).public_url or "").rstrip("/")
     if not base:
         raise click.UsageError("Set STARLING_PUBLIC_URL, or give --public-url: the client has to reach the server.")
-    if not _ID.fullmatch(client_id) or client_id == OWN.id:
-        raise click.BadParameter("the id has 1 to 63 of a-z, 0-9, '.', '_', '-', and is not 'starling'")
+    is_url = public and is_well_formed(client_id)
+    if client_id == OWN.id or not (is_url or _ID.fullmatch(client_id)):
+        raise click.BadParameter(
+            "the id has 1 to 63 of a-z, 0-9, '.', '_', '-', and is not 'starling'; "
+            "a public client's may be the URL of its description"
+        )
     if not all(_GPT.fullmatch(gpt) for gpt in gpts):
         raise click.BadParameter("a GPT's id begins with g-")
     redirects = [uri for gpt in gpts for uri in callbacks(gpt)] + list(uris)

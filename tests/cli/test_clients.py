@@ -72,6 +72,13 @@ async def test_a_public_client_has_no_secret(named: ServerProcess) -> None:
     assert "already" in failed(again)
 
 
+async def test_a_client_that_would_describe_itself_can_be_described_by_hand(named: ServerProcess) -> None:
+    url = "https://app.example.com/client.json"
+    add = ["client", "add", url, "--public", "--redirect-uri", "https://app.example.com/done"]
+    assert (await starling(named, *add, STARLING_PUBLIC_URL=URL))[0] == 0
+    assert (await starling(named, "client", "list"))[1] == f"{url}\tpublic\tcommand\t{url}\n"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -82,6 +89,7 @@ async def test_a_public_client_has_no_secret(named: ServerProcess) -> None:
         ["chatgpt", "--redirect-uri", "http://app.example/"],
         ["chatgpt", "--gpt", "g-1", "--scope", "everything"],
         ["chatgpt", "--gpt", "g-1", "--public-url", ""],
+        ["https://app.example.com/c", "--redirect-uri", "https://app.example.com/done"],
     ],
     ids=" ".join,
 )
