@@ -162,6 +162,10 @@ class Unavailable(StarlingError):
         super().__init__(detail, retryable=True, **members)
 
 
+class Locked(Unavailable):
+    """Another change holds what this needs for too long; nothing was changed. Try again shortly."""
+
+
 class OutcomeUnknown(Unavailable):
     """The database went away while this was being saved: repeat the very same request to be sure."""
 

@@ -56,6 +56,8 @@ from app.web.pages import Pages
 
 UPKEEP_S = 30.0
 WRITING_POOL = 2
+WRITING_LOCK_MS = 250
+"""How long everybody's writes wait for one feed; what is locked for longer waits apart."""
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +78,8 @@ class Starling:
         self.settings = settings
         self.internet = internet or Internet()
         self.database = Database(database_url, pool_size=settings.database_pool)
-        self.writing = Database(database_url, pool_size=WRITING_POOL)  # readers cannot keep writes waiting
+        # Readers cannot keep writes waiting.
+        self.writing = Database(database_url, pool_size=WRITING_POOL, lock_timeout_ms=WRITING_LOCK_MS)
         self.bus, self.presence = _bus(settings, process or uuid4())
         self.grants = Grants(self.database)
         self.devices = Devices(self.database)

@@ -1,6 +1,7 @@
 """Postgres, the source of truth; the only room that knows SQLAlchemy.
 
 commit       group commit: the one way items change
+lane         where changes wait for it          writer      one transaction for a batch of changes
 batch        the working set of a commit        fold        what one change does to one item (pure)
 births       new items, in one round trip
 statements   the SQL of a commit                feed        heads and pages of a feed

@@ -88,8 +88,8 @@ class Births:
 
     def __init__(self, changes: Sequence[Change]) -> None:
         self.changes = changes
-        self.backend = 0
-        """The process id of the connection they were sent on."""
+        self.mark = 0
+        """The key of the lock that the session they were sent to holds as long as it lives."""
         self._at = inf
         self._newborns = [Newborn.of(change) for change in changes]
         self.outcomes: list[Outcome] = []

@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app import telemetry
-from app.errors import Unavailable, UnsafeDatabase, UnsupportedDatabase
+from app.errors import Locked, Unavailable, UnsafeDatabase, UnsupportedDatabase
 from app.store import revisions
 from app.store.tables import APP_ROLE, FEEDS_SETTING
 
@@ -23,6 +23,8 @@ PROGRAM = "starling"
 """How connections announce themselves, with the newest revision that their code knows: see `app.store.schema`."""
 POOL_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_MS = 20_000
+LOCK_TIMEOUT_MS = 4_000
+"""Longer than a migration waits for a lock that everybody then has to wait for."""
 COMMAND_TIMEOUT_S = 25
 """For a server that does not even say that a statement took too long."""
 _DURABLE = {"fsync": ("on",), "full_page_writes": ("on",), "synchronous_commit": ("on", "remote_write", "remote_apply")}
@@ -40,8 +42,9 @@ _DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 SET_FEEDS = text(f"select set_config('{FEEDS_SETTING}', :feeds, true)")
 
 # Classes of SQLSTATE that say "not now" rather than "never": connection, who may connect and where, resources,
-# operator intervention, system, lock not available, rolled back to be tried again, read-only.
-_PASSING = ("08", "25P03", "28", "3D", "53", "57", "58", "55P03", "40", "25006")
+# operator intervention, system, rolled back to be tried again, read-only.
+_PASSING = ("08", "25P03", "28", "3D", "53", "57", "58", "40", "25006")
+_LOCK_NOT_AVAILABLE = "55P03"
 
 
 def array(ids: Sequence[UUID]) -> str:
@@ -69,10 +72,12 @@ def is_passing(error: BaseException) -> bool:
 
 @asynccontextmanager
 async def passing_failures() -> AsyncIterator[None]:
-    """Turns "the database is away" into 503 `unavailable`; every other error goes on as it is."""
+    """Turns "the database is away" and "locked" into 503 `unavailable`; every other error goes on as it is."""
     try:
         yield
     except DATABASE_ERRORS as error:
+        if sqlstate(error) == _LOCK_NOT_AVAILABLE:
+            raise Locked from error
         if is_passing(error):
             telemetry.database_failures.inc()
             raise Unavailable("The database is not available right now; nothing was changed.") from error
@@ -121,11 +126,12 @@ class _Lent:
 class Database:
     """A pool of connections that act as `starling_app`."""
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, lock_timeout_ms: int = LOCK_TIMEOUT_MS) -> None:
         settings = {
             "role": APP_ROLE,
             "application_name": f"{PROGRAM} {revisions.head()}",
             "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+            "lock_timeout": str(lock_timeout_ms),
             "idle_in_transaction_session_timeout": str(STATEMENT_TIMEOUT_MS),
             "jit": "off",
             "timezone": "UTC",

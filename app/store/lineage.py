@@ -31,6 +31,7 @@ _RECORD = text(
 )
 # A name per feed, made by the database, so that any number of feeds is one statement.
 _NEW_EPOCHS = text("update feeds set epoch = substr(md5(cast(gen_random_uuid() as text)), 1, 8)")
+_WAIT = text("set local lock_timeout = 0")
 _SERIALISE = text("select pg_advisory_xact_lock(hashtext('starling.lineage'))")
 
 
@@ -55,7 +56,7 @@ class Lineage:
     async def settle(self) -> bool:
         """Gives every feed a new epoch when the database was restored since it was last seen; whether it did."""
         async with self._database.transaction() as connection:
-            await connection.execute(_SERIALISE)
+            await _alone(connection)
             current = await self._current(connection)
             recorded = (await connection.execute(_RECORDED)).scalar_one_or_none()
             why = self._why(current, recorded)
@@ -109,8 +110,14 @@ class Lineage:
 async def rename_histories(database: Database) -> int:
     """Gives every feed a new epoch, which makes every device read it anew; how many."""
     async with database.transaction() as connection:
-        await connection.execute(_SERIALISE)
+        await _alone(connection)
         return await _rename(connection)
+
+
+async def _alone(connection: AsyncConnection) -> None:
+    """Returns when no other process is at it, which may be giving every feed a new name."""
+    await connection.execute(_WAIT)
+    await connection.execute(_SERIALISE)
 
 
 async def _rename(connection: AsyncConnection) -> int:

@@ -16,6 +16,12 @@ select id, epoch, auth, head, now() as now, cast(pg_current_xact_id() as text) a
 from feeds where id = any(:feeds) order by id for update
 """)
 
+# Which of the feeds others have locked. Those that are free are free again when this ends.
+LOCKED = _statement("""
+with free as (select id from feeds where id = any(:feeds) order by id for update skip locked)
+select id from feeds where id = any(:feeds) and id not in (select id from free)
+""")
+
 # `limit 1` keeps the planner, which knows little of young tables, from reading all of a feed for a few keys.
 REPLAYS = _statement("""
 select r.feed_id, r.key, r.fingerprint, r.item_id, r.seq, r.wire
@@ -92,7 +98,10 @@ join feeds f on f.id = wanted.feed_id
 cross join lateral (select * from items where feed_id = wanted.feed_id and id = wanted.id limit 1) as i
 """)
 
-BACKEND = text("select 1 from pg_stat_activity where pid = :pid")
+# A session's lock ends with its backend. Process ids come again, and when a backend began is hidden from the server's
+# role.
+MARK = _statement("select pg_advisory_lock(cast(:mark as bigint))")
+IS_GONE = text("select pg_try_advisory_xact_lock(cast(:mark as bigint))")
 
 XACT_STATUS = text("select pg_xact_status(cast(cast(:xid as text) as xid8))")
 

@@ -12,7 +12,7 @@ from app.errors import OutcomeUnknown, Unavailable
 from app.store.batch import Batch
 from app.store.births import Births
 from app.store.database import Database, sqlstate
-from app.store.statements import BACKEND, BORN, WITNESS, XACT_STATUS
+from app.store.statements import BORN, IS_GONE, WITNESS, XACT_STATUS
 
 RESOLVE_S = 5.0
 POLL_S = 0.1
@@ -53,10 +53,10 @@ async def _require(ask: Callable[[], Awaitable[Status | None]], *, changes: int)
 async def birth_status(database: Database, births: Births) -> Status | None:
     """`committed` when the items are there; `aborted` when they are not, and nobody is left who could make them."""
     async with database.transaction(*{change.feed_id for change in births.changes}) as connection:
-        is_working = (await connection.execute(BACKEND, {"pid": births.backend})).first() is not None
+        is_gone = (await connection.execute(IS_GONE, {"mark": births.mark})).scalar_one()
         if births.recognise((await connection.execute(BORN, births.born_arguments())).all()):
             return "committed"
-    return None if is_working else "aborted"
+    return "aborted" if is_gone else None
 
 
 async def status(database: Database, batch: Batch) -> Status | None:

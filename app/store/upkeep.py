@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import TextClause, text
 
 from app import telemetry
-from app.errors import Unavailable
+from app.errors import Locked, Unavailable
 from app.model import Origin
 from app.store.commit import Committer
 from app.store.database import Database, passing_failures
@@ -116,6 +116,8 @@ class Upkeep:
                 changed = 0
                 try:
                     changed = await work(feed_id)
+                except Locked:
+                    log.info("upkeep.feed_locked", feed=str(feed_id))
                 except Unavailable:
                     raise
                 except Exception:

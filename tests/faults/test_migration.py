@@ -7,11 +7,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.store import schema
 from app.store.schema import LOCK_TIMEOUT_MS, LockNotGranted, migrate, require_current
+from tests.harness.going_on import going_on
 from tests.harness.live import Live, serving
 from tests.harness.own_database import own_database
 from tests.harness.people import Assistant
@@ -20,6 +19,8 @@ from tests.store.scratch import Scratch
 
 PATIENCE_S = LOCK_TIMEOUT_MS / 1000
 WRITERS = 4
+LONG_READ = "select 1 from items limit 1"
+"""A report, or a dump."""
 
 
 @pytest.fixture
@@ -35,16 +36,6 @@ def scratch(tmp_path: Path) -> Scratch:
     made = Scratch.make(tmp_path / "migrations")
     made.add("pre", "alter table items add column note text")
     return made
-
-
-@asynccontextmanager
-async def long_read(url: str) -> AsyncIterator[None]:
-    """Somebody reads items for a long time, a report or a dump."""
-    engine = create_async_engine(url)
-    async with engine.connect() as connection:
-        await connection.execute(text("select 1 from items limit 1"))
-        yield
-    await engine.dispose()
 
 
 @asynccontextmanager
@@ -76,7 +67,7 @@ async def test_a_migration_gives_up_at_its_lock_timeout_and_writers_go_on(busy: 
     assistants = [await busy.assistant(person) for _ in range(WRITERS)]
     async with writing(assistants) as told:
         await eventually(lambda: len(told) > 20, 30, "writes before")
-        async with long_read(url):
+        async with going_on(url, LONG_READ):
             async with asyncio.timeout(3 * PATIENCE_S + 5):
                 with pytest.raises(LockNotGranted):
                     await migrate(url, directory=scratch.directory)
@@ -96,7 +87,7 @@ async def test_control_a_migration_without_a_lock_timeout_is_found_out(
 ) -> None:
     monkeypatch.setattr(schema, "LOCK_TIMEOUT_MS", 0)
     url = url_of(busy)
-    async with long_read(url):
+    async with going_on(url, LONG_READ):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(2 * PATIENCE_S):
                 await migrate(url, directory=scratch.directory)

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from app.store.commit import Committer
 from app.store.database import Database
 from app.store.feed import FeedReader
+from app.store.writer import Writer
 from tests.harness.counts import times
 from tests.harness.people import Person
 from tests.store.making import Published, item_of, put, running
@@ -26,13 +27,13 @@ async def linger() -> None:
     await asyncio.sleep(random.uniform(0, 0.01))
 
 
-class SlowCommitter(Committer):
+class SlowWriter(Writer):
     """Commits 0 to 10 ms after it has written."""
 
     @staticmethod
     async def _finish(connection: asyncpg.Connection) -> None:
         await linger()
-        await Committer._finish(connection)
+        await Writer._finish(connection)
 
 
 async def follow(read: Callable[[int], Awaitable[list[int]]], writing: "asyncio.Future[list[None]]") -> list[int]:
@@ -66,8 +67,9 @@ async def test_sixteen_writers_lose_nothing_and_agree_on_one_order(database_url:
         return [row.seq for row in page.rows]
 
     async with AsyncExitStack() as stack:
-        committers = [SlowCommitter(database, each) for each in published]
+        committers = [Committer(database, each) for each in published]
         for committer in committers:
+            committer._writer = SlowWriter(database)
             await stack.enter_async_context(running(committer))
         writing = asyncio.gather(*(write(committer, name) for name, committer in enumerate(committers)))
         readers = [asyncio.create_task(follow(read, writing)) for _ in range(3)]

@@ -4,7 +4,7 @@ from app.cli import main
 from app.store.commit import Committer
 
 
-async def _settle(self: Committer, waiting: object) -> None:
+async def _settle(self: Committer, waiting: object, lane: object) -> None:
     """Fails as no part may."""
     raise RuntimeError
 

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from app.errors import InvalidField, RequestIdReused, Unavailable
 from app.model import Changed
-from app.store import commit
+from app.store import commit, lane
 from app.store.batch import Batch
 from app.store.commit import Committer
 from app.store.database import Database
@@ -190,8 +190,8 @@ async def test_too_many_waiting_changes_are_refused_all_or_none(
 async def test_a_batch_ends_at_its_size(
     database: Database, feed_id: UUID, monkeypatch: pytest.MonkeyPatch, sql: Sql
 ) -> None:
-    monkeypatch.setattr(commit, "MAX_BATCH", 10)
-    monkeypatch.setattr(commit, "MAX_BATCH_BYTES", 1024 * 1024)
+    monkeypatch.setattr(lane, "MAX_BATCH", 10)
+    monkeypatch.setattr(lane, "MAX_BATCH_BYTES", 1024 * 1024)
     async with committing(database) as committer:
         large = [put(feed_id, text="x" * 100_000) for _ in range(6)]
         outcomes = await asyncio.gather(*map(committer.submit, [*(put(feed_id) for _ in range(20)), *large]))

@@ -15,6 +15,7 @@ from app.store.commit import Committer
 from app.store.database import Database
 from app.store.fold import Change, Outcome
 from app.store.statements import LOCK
+from app.store.writer import Writer
 from tests.harness.live import Live
 from tests.harness.proxy import Mode, Proxy, proxied
 from tests.harness.waiting import eventually
@@ -123,6 +124,22 @@ async def test_a_commit_still_in_progress_is_waited_for(
     assert await only(sql) == (1, 1)
 
 
+async def test_new_items_are_open_as_long_as_the_session_lives_that_may_make_them(
+    database: Database, database_url: str, feed_id: UUID
+) -> None:
+    lost = Database(database_url, pool_size=1)
+    births = Births([put(feed_id, fresh=True)])
+    async with lost.driver() as connection:
+        births.mark = await Writer(lost)._mark(connection)
+    assert await uncertain.birth_status(database, births) is None
+    await lost.close()
+
+    async def is_aborted() -> bool:
+        return await uncertain.birth_status(database, births) == "aborted"
+
+    await eventually(is_aborted, 30, "the end of the session")
+
+
 async def test_a_commit_in_progress_for_too_long_is_called_unknown(
     proxy: Proxy, committer: Committer, feed_id: UUID, monkeypatch: pytest.MonkeyPatch, fresh: bool
 ) -> None:
@@ -161,8 +178,8 @@ async def test_a_server_that_stops_says_that_nothing_changed_to_those_who_still_
 ) -> None:
     committer = Committer(database, published)
     waiting = asyncio.create_task(told(committer, put(feed_id)))
-    await eventually(lambda: bool(committer._waiting), what="one that waits")
-    committer._wake.clear()  # it was not told yet
+    await eventually(lambda: committer.waiting[0] > 0, what="one that waits")
+    committer._main._wake.clear()  # it was not told yet
     async with running(committer):
         await asyncio.sleep(0)  # it has begun
     assert await waiting is Unavailable
@@ -194,7 +211,7 @@ async def test_over_http_a_repeat_after_a_lost_connection_is_one_item(
     assistant, device = await live.assistant(person), await live.listen(await person.device())
     await device.until_ready()
     database = Database(proxy.url, pool_size=3)
-    monkeypatch.setattr(live.starling.committer, "_database", database)
+    monkeypatch.setattr(live.starling.committer, "_writer", Writer(database))
     proxy.mode = mode
     answer = await assistant.call("POST", "/actions/items", {"title": "Milk", "request_id": "r"})
     assert (answer.status_code, proxy.mode) == (201, "pass")

@@ -7,14 +7,15 @@ from uuid import UUID, uuid4
 import pytest
 from prometheus_client import REGISTRY
 
-from app.store import upkeep
+from app.store import upkeep, writer
 from app.store.commit import Committer
 from app.store.database import Database
 from app.store.feed import FeedReader
 from app.store.upkeep import Upkeep
+from tests.harness.going_on import going_on, locking
 from tests.harness.people import Person
 from tests.store.conftest import Sql
-from tests.store.making import Published, delete, named, put
+from tests.store.making import Published, committing, delete, named, put
 
 PAST, FUTURE = datetime(2020, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -161,6 +162,29 @@ async def test_a_feed_that_cannot_be_worked_on_holds_up_no_other(
     assert done is not None
     assert (done["expired"], done["pruned"]) == (1, 1)
     assert (told("expired"), told("pruned")) == (before[0] + 1, before[1] + 1)
+
+
+async def test_a_feed_that_is_locked_holds_up_no_other(
+    committer: Committer,
+    database: Database,
+    database_url: str,
+    feed_id: UUID,
+    sql: Sql,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hasty = Database(database_url, pool_size=5, lock_timeout_ms=100)
+    monkeypatch.setattr(writer, "_BEGIN_PATIENTLY", writer._BEGIN)
+    locked = (await Person.make(database)).feed_id
+    key = named(b"k", life=timedelta(0))
+    for each in (locked, feed_id):  # the locked one's turn would come first
+        await committer.submit_all([put(each, expires_at=PAST), put(each, replay=key)])
+        await buried(committer, each, sql, 2 * DAY)
+    async with committing(hasty) as writing, going_on(database_url, locking(locked)):
+        done = await Upkeep(hasty, writing, tombstone_age=DAY).run_once()
+    assert done == {"expired": 1, "pruned": 1, "forgotten": 1}
+    left = await sql("select feed_id from items where deleted_at is null and expires_at is not null")
+    assert [row.feed_id for row in left] == [locked]
+    await hasty.close()
 
 
 async def test_large_work_is_done_in_short_transactions(
