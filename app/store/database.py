@@ -217,4 +217,4 @@ def is_data_error(error: BaseException) -> bool:
     """Whether one change carried something that can never be stored: no UTF-8, or SQLSTATE classes 22, 23 and 54."""
     if isinstance(error, (DBAPIError, asyncpg.PostgresError)):
         return (sqlstate(error) or "").startswith(("22", "23", "54"))
-    return isinstance(error, ValueError)  # the driver's refusal to encode it
+    return isinstance(error, ValueError)  # our encoder's refusal

@@ -123,7 +123,5 @@ class Writer:
 
 
 def _is_lost(error: Exception) -> bool:
-    """Whether the connection went before the statement was answered; a refusal to encode a value is no loss."""
-    if isinstance(error, ValueError):
-        return False
+    """Whether the connection went before the statement was answered. A value that the driver refuses has a state."""
     return (sqlstate(error) or "08").startswith(("08", "57P"))
