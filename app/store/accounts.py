@@ -40,7 +40,7 @@ class Accounts:
         )
         after = FIRST_SYNC
         while True:
-            async with self._database.transaction(account.feed_id) as connection:
+            async with self._database.transaction(account.feed_id, walks=True) as connection:
                 rows = (await connection.execute(query.order_by(items.c.seq).limit(PAGE), {"after": after})).all()
             for row in rows:
                 yield row.wire

@@ -102,7 +102,7 @@ class FeedReader:
             "every": device_id is None,
             "device": device_id,
         }
-        async with self._database.transaction(feed_id) as connection:
+        async with self._database.transaction(feed_id, walks=True) as connection:
             found = (await connection.execute(_PAGE, arguments)).all()
         if not found:
             return None
