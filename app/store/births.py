@@ -6,70 +6,36 @@ An item whose id was made for it touches no other row, so nothing has to be read
 
 import time
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from math import inf
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
-from app.model import Changed, Kind, Origin, Receiver, Status
+from app.model import Changed, Item, Receiver
 from app.store.database import array
-from app.store.fold import Change, Outcome, encode, searchable
+from app.store.fold import Change, Outcome, encode, new_item, searchable
 
 _receivers = msgspec.json.Decoder(list[Receiver])
-
-
-class _Said(msgspec.Struct):
-    """The part of an item's wire between its seq and its times."""
-
-    kind: Kind
-    collection: str | None
-    title: str | None
-    text: str | None
-    url: str | None
-    tags: list[str]
-    data: dict[str, Any]
-    status: Status
-    files: list[dict[str, Any]]
-    audience: list[UUID] | None
-    deleted: bool
-
-
-class _End(msgspec.Struct):
-    """The part after its times."""
-
-    expires_at: datetime | None
-    origin: Origin
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_TIMES = b',"created_at":%b,"updated_at":%b,' % ((msgspec.json.encode(_NEVER),) * 2)
+_START = len(b'{"id":"00000000-0000-0000-0000-000000000000","seq":0,')
 
 
 class Newborn(msgspec.Struct, frozen=True):
     """One new item before it has a seq and times. `body` and `end` are what is around them in its wire."""
 
     change: Change
-    said: _Said
+    item: Item
     body: bytes
     end: bytes
 
     @classmethod
     def of(cls, change: Change) -> "Newborn":
         """What the change wants to be made."""
-        value = change.values.get
-        said = _Said(
-            kind=change.kind or "note",
-            collection=value("collection"),
-            title=value("title"),
-            text=value("text"),
-            url=value("url"),
-            tags=value("tags") or [],
-            data=value("data") or {},
-            status=value("status") or "unread",
-            files=[],
-            audience=None if change.audience is None else list(change.audience),
-            deleted=False,
-        )
-        end = encode(_End(value("expires_at"), change.origin))
-        return cls(change, said, encode(said)[1:-1], end[1:-1])
+        item = new_item(change, 0, _NEVER)
+        before, _, after = encode(item).rpartition(_TIMES)  # what follows the times is no caller's JSON
+        return cls(change, item, before[_START:], after[:-1])
 
     def wire(self, seq: int, moment: bytes) -> bytes:
         """The item's JSON, byte for byte as `commit_new_items` composes it and as any later change encodes it."""
@@ -105,18 +71,18 @@ class Births:
         """For `BEAR`."""
         self._at = time.time()
         changes, newborns = self.changes, self._newborns
-        said = [newborn.said for newborn in newborns]
+        items = [newborn.item for newborn in newborns]
         replays = [change.replay for change in changes]
         return {
             "visible": array(sorted({change.feed_id for change in changes})),
             "feed": [change.feed_id for change in changes],
             "id": [change.item_id for change in changes],
-            "kind": [each.kind for each in said],
-            "collection": [each.collection for each in said],
-            "status": [each.status for each in said],
+            "kind": [each.kind for each in items],
+            "collection": [each.collection for each in items],
+            "status": [each.status for each in items],
             "audience": [None if change.audience is None else array(change.audience) for change in changes],
-            "expires_at": [change.values.get("expires_at") for change in changes],
-            "search": [searchable(each) for each in said],
+            "expires_at": [each.expires_at for each in items],
+            "search": [searchable(each) for each in items],
             "body": [newborn.body for newborn in newborns],
             "end": [newborn.end for newborn in newborns],
             "r_key": [replay.key if replay else None for replay in replays],

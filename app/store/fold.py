@@ -105,6 +105,30 @@ def encode(value: msgspec.Struct) -> bytes:
     return wire
 
 
+def new_item(change: Change, seq: int, now: datetime) -> Item:
+    """The item that the change wants to be made."""
+    value = change.values.get
+    return Item(
+        id=change.item_id,
+        seq=seq,
+        kind=change.kind or "note",
+        collection=value("collection"),
+        title=value("title"),
+        text=value("text"),
+        url=value("url"),
+        tags=value("tags") or [],
+        data=value("data") or {},
+        status=value("status") or "unread",
+        files=[],
+        audience=None if change.audience is None else list(change.audience),
+        deleted=False,
+        created_at=now,
+        updated_at=now,
+        expires_at=value("expires_at"),
+        origin=change.origin,
+    )
+
+
 def fold(change: Change, state: State | None, seq: int, now: datetime) -> Step:
     """Applies `change` to an item's `state` (None: there is none). `seq` is taken only when a new state comes back."""
     if change.verb == "put":
@@ -142,26 +166,7 @@ def _put(change: Change, state: State | None, seq: int, now: datetime) -> Step:
 
 
 def _create(change: Change, seq: int, now: datetime) -> Step:
-    value = change.values.get
-    item = Item(
-        id=change.item_id,
-        seq=seq,
-        kind=change.kind or "note",
-        collection=value("collection"),
-        title=value("title"),
-        text=value("text"),
-        url=value("url"),
-        tags=value("tags") or [],
-        data=value("data") or {},
-        status=value("status") or "unread",
-        files=[],
-        audience=None if change.audience is None else list(change.audience),
-        deleted=False,
-        created_at=now,
-        updated_at=now,
-        expires_at=value("expires_at"),
-        origin=change.origin,
-    )
+    item = new_item(change, seq, now)
     state = State(seq, encode(item), {CREATED: seq}, change.audience, expires_at=item.expires_at, item=item)
     return _applied(state, item.id)
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -34,7 +34,12 @@ def born(feed_id: UUID, **said: Any) -> Change:
     return put(feed_id, fresh=True, **said)
 
 
+NEVER = "0001-01-01T00:00:00Z"
+TIMES = {"created_at": NEVER, "updated_at": NEVER, "expires_at": None}
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(said=[{"data": {"a": 1, **TIMES}}, {"text": f',"created_at":"{NEVER}","updated_at":"{NEVER}",'}])
 @given(said=st.lists(VALUES, min_size=1, max_size=8))
 async def test_rows_answers_and_messages_are_the_bytes_that_a_change_encodes(
     committer: Committer, published: Published, feed_id: UUID, sql: Sql, said: list[dict[str, Any]]
