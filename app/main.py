@@ -156,6 +156,7 @@ class Starling:
                     self.receipts.hear(self.bus.listen(Acked)),
                     self.bus.run(self.hub.check_soon),
                     self.presence.run(),
+                    self.services.people.failures.run(),
                     self._keep_up(),
                     Gauges(self.hub, self.committer, self.bus, pools).run(),
                 )

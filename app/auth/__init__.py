@@ -7,5 +7,6 @@ clients       who asks                          redirects     where answers may 
 metadata      what clients read first           registration  clients that register themselves
 documents     clients whose id is a URL, where they describe themselves
 people        signing up and in                 passwords     argon2id
+failures      wrong passwords, as events
 activation    letting a device in               usercodes     what is typed for that
 """

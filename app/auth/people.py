@@ -5,6 +5,7 @@ import ipaddress
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 
+from app.auth.failures import Failures
 from app.auth.passwords import MAX_LENGTH, hash_password, verify_password
 from app.auth.tokens import digest, new_secret
 from app.errors import InvalidField, SignUpClosed, WrongPassword
@@ -13,14 +14,16 @@ from app.store.accounts import Accounts
 from app.store.database import Database
 from app.store.grants import Grants
 from app.store.security import EventKind, SecurityEvents
-from app.store.sessions import Account, Sessions
+from app.store.sessions import Account, Opening, Password, Proof, Sessions
 from app.store.throttles import Throttles
 
 MAX_EMAIL = 254  # RFC 5321, 4.5.3.1.3
 SESSION_LIFE = timedelta(days=14)
 HASHING_AT_ONCE = 2
 PERIOD = timedelta(minutes=15)
-PER_ACCOUNT, PER_ADDRESS, SIGN_UPS = 10, 50, 10
+TRIES, PER_ADDRESS, PER_ACCOUNT, SIGN_UPS = 10, 50, 100, 10
+"""Passwords: from one address for one account, from one address, for one account from anywhere. New accounts."""
+_WRONG = "The password is wrong."
 
 
 class People:
@@ -39,6 +42,7 @@ class People:
         self._sessions = Sessions(database)
         self._accounts = Accounts(database)
         self.events = SecurityEvents(database)
+        self.failures = Failures(self.events)
         self._publish = publish
         self._throttles = throttles
         self._hashing = asyncio.Semaphore(HASHING_AT_ONCE)
@@ -53,26 +57,31 @@ class People:
         if not is_email(email):
             raise InvalidField("email", "This is no e-mail address.")
         await self._throttles.hit("sign-up", network(address), limit=SIGN_UPS, period=timedelta(hours=1))
-        async with self._hashing:
-            hashed = await hash_password(password)
+        hashed = await self._hash(password)
         await self._grants.add_user(email, hashed)
-        return await self._begin(email, "signed_up", address)
+        return await self._open(Password(email, hashed), "signed_up", address)
 
     async def sign_in(self, email: str, password: str, address: str) -> str:
         """A session's secret. Raises `WrongPassword`; `TooManyRequests` after that was tried too often."""
-        email = email.strip()[:MAX_EMAIL]
-        await self._throttles.hit("sign-in address", network(address), limit=PER_ADDRESS, period=PERIOD)
-        await self._throttles.hit("sign-in account", email.lower(), limit=PER_ACCOUNT, period=PERIOD)
+        proof = await self.verify(email, password, address)
+        return await self._open(proof, "signed_in", address)
+
+    async def verify(self, email: str, password: str, address: str) -> Password:
+        """The proof that somebody knows an account's password. Raises `WrongPassword`, `TooManyRequests`."""
+        email, place = email.strip()[:MAX_EMAIL].lower(), network(address)
+        await self._throttles.hit("sign-in address", place, limit=PER_ADDRESS, period=PERIOD)
+        await self._throttles.hit("sign-in", f"{email} {place}", limit=TRIES, period=PERIOD)
+        await self._throttles.hit("sign-in account", email, limit=PER_ACCOUNT, period=PERIOD)
         found = await self._sessions.credentials(email) if is_email(email) else None
-        async with self._hashing:
-            is_right = await verify_password(found[1] if found else None, password[: MAX_LENGTH + 1])
-        if found is None:
+        user_id, kept = found or (None, None)
+        is_right = await self._is_password(kept, password)
+        if user_id is not None and not is_right:
+            self.failures.note(user_id, address)
+        if kept is None or not is_right:
             raise WrongPassword
-        if found[1] is None or not is_right:
-            await self.events.note(found[0], "sign_in_failed", address)
-            raise WrongPassword
-        await self._throttles.clear("sign-in account", email.lower())
-        return await self._begin(email, "signed_in", address)
+        await self._throttles.clear("sign-in", f"{email} {place}")
+        await self._throttles.give_back("sign-in account", email)
+        return Password(email, kept)
 
     async def account(self, secret: str | None) -> Account | None:
         """Who is signed in with this session's secret."""
@@ -80,11 +89,11 @@ class People:
 
     async def change_password(self, account: Account, current: str, new: str, address: str) -> str:
         """A new session's secret; all others end. Devices stay. Raises `WrongPassword`, `InvalidField`."""
-        await self._require_password(account, current, address)
-        async with self._hashing:
-            hashed = await hash_password(new)
-        await self._accounts.set_password(account, hashed)
-        return await self._begin(account.email, "password_changed", address)
+        kept = await self._require_password(account, current, address)
+        hashed = await self._hash(new)
+        if not await self._accounts.set_password(account, kept, hashed):
+            raise WrongPassword(_WRONG)
+        return await self._open(Password(account.email, hashed), "password_changed", address)
 
     async def delete(self, account: Account, password: str, address: str) -> None:
         """Deletes the account with everything in it, and cuts its streams. Raises `WrongPassword`."""
@@ -95,26 +104,32 @@ class People:
         """All that the person has saved, item by item."""
         return self._accounts.items(account)
 
-    async def _require_password(self, account: Account, password: str, address: str) -> None:
-        await self._throttles.hit("sign-in address", network(address), limit=PER_ADDRESS, period=PERIOD)
-        await self._throttles.hit("sign-in account", account.email, limit=PER_ACCOUNT, period=PERIOD)
-        kept = await self._accounts.password_hash(account)
-        async with self._hashing:
-            if not await verify_password(kept, password):
-                raise WrongPassword("The password is wrong.")
-        await self._throttles.clear("sign-in account", account.email)
-
     async def sign_out(self, secret: str) -> None:
         """Ends the session."""
         await self._sessions.end(digest(secret))
 
-    async def _begin(self, email: str, event: EventKind, address: str) -> str:
-        found = await self._sessions.credentials(email)
-        if found is None:
-            raise WrongPassword
+    async def _require_password(self, account: Account, password: str, address: str) -> str:
+        """Its hash. Counted for the account alone: only who is signed in gets here."""
+        await self._throttles.hit("password", str(account.user_id), limit=TRIES, period=PERIOD)
+        kept = await self._accounts.password_hash(account)
+        if not await self._is_password(kept, password) or kept is None:
+            self.failures.note(account.user_id, address)
+            raise WrongPassword(_WRONG)
+        await self._throttles.clear("password", str(account.user_id))
+        return kept
+
+    async def _hash(self, password: str) -> str:
+        async with self._hashing:
+            return await hash_password(password)
+
+    async def _is_password(self, hashed: str | None, password: str) -> bool:
+        async with self._hashing:
+            return await verify_password(hashed, password[: MAX_LENGTH + 1])
+
+    async def _open(self, proof: Proof, event: EventKind, address: str) -> str:
         secret = new_secret("stn")
-        await self._sessions.add(digest(secret), found[0], SESSION_LIFE)
-        await self.events.note(found[0], event, address)
+        if not await self._sessions.begin(Opening(digest(secret), SESSION_LIFE, event, address), proof):
+            raise WrongPassword
         return secret
 
 

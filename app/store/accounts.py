@@ -26,12 +26,14 @@ class Accounts:
         async with self._database.transaction() as connection:
             return (await connection.execute(query)).scalar_one_or_none()
 
-    async def set_password(self, account: Account, password_hash: str) -> None:
-        """Another password; all sessions end."""
+    async def set_password(self, account: Account, current: str | None, new: str) -> bool:
+        """Another password, by their hashes; all sessions end. False: somebody else changed it in the meantime."""
+        mine = (users.c.id == account.user_id, users.c.password_hash.is_not_distinct_from(current))
         async with self._database.transaction() as connection:
-            mine = users.c.id == account.user_id
-            await connection.execute(update(users).values(password_hash=password_hash).where(mine))
-            await connection.execute(delete(sessions).where(sessions.c.user_id == account.user_id))
+            changed = await connection.execute(update(users).values(password_hash=new).where(*mine))
+            if changed.rowcount:
+                await connection.execute(delete(sessions).where(sessions.c.user_id == account.user_id))
+            return changed.rowcount == 1
 
     async def items(self, account: Account) -> AsyncIterator[bytes]:
         """All items that are not deleted, each as its wire JSON, in the order of their last change; read in pages."""

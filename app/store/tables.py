@@ -218,7 +218,41 @@ sessions = Table(
     Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     _created_at(),
+    Column("proven_at", DateTime(timezone=True), comment="when the provider was asked to let the person sign in anew"),
     comment="People who are signed in to the pages.",
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("email", Text, comment="whom it is for; null for anybody"),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    _created_at(),
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("issuer", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    _created_at(),
+    comment="People as a sign-in provider knows them.",
+)
+
+pending_sign_ins = Table(
+    "pending_sign_ins",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True, comment="of a word that the browser brings back, and its own secret"),
+    Column("destination", LargeBinary, nullable=False, comment="the page to go on to, readable by that browser only"),
+    Column("invitation_hash", LargeBinary),
+    Column("again", Boolean, nullable=False, server_default=text("false"), comment="the person has to sign in anew"),
+    Column("issuer", Text, comment="with subject and email: what the provider has said already"),
+    Column("subject", Text),
+    Column("email", Text),
+    Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
+    comment="Sign-ins through a provider that are under way.",
 )
 
 throttles = Table(
@@ -239,6 +273,7 @@ security_events = Table(
     Column("device_id", Uuid),
     Column("address", Text),
     _created_at(),
+    Column("times", Integer, nullable=False, server_default=text("1"), comment="on one day; the last is told"),
     Index(None, "feed_id", "created_at"),
     comment="What happened to an account's access; it outlives clients and devices.",
 )

@@ -22,6 +22,8 @@ EVENTS = {
     "signed_in": "Signed in on these pages",
     "sign_in_failed": "Somebody typed a wrong password",
     "password_changed": "The password was changed",
+    "linked": "Signing in through a provider was added",
+    "unlinked": "Signing in through a provider was taken away",
     "allowed": "Access was given",
     "revoked": "Access was taken back",
     "device_revoked": "A device was signed out",

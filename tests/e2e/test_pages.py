@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 
 import pytest
 
-from app.auth import people
 from tests.e2e.test_oauth_device import ask, poll
 from tests.harness.browser import PASSWORD, Browser
 from tests.harness.live import Live, serving
@@ -75,18 +74,6 @@ async def test_signing_up_can_be_closed(database_url: str, own_dir: Path) -> Non
         assert "Make an account" not in browser.text
         form = {**browser.form("/sign-in"), "email": "a@example.com", "password": PASSWORD}
         assert (await browser.http.post("/sign-up", data=form)).status_code == 403
-
-
-async def test_signing_in_is_throttled_for_each_account(
-    live: Live, browser: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(people, "PER_ACCOUNT", 2)
-    email = await browser.sign_up()
-    await browser.send("/sign-out")
-    codes = [(await browser.send("/sign-in", email=email, password=f"wrong {n}")).status_code for n in range(3)]
-    assert codes == [403, 403, 429]
-    assert (await browser.send("/sign-in", email=email, password=PASSWORD)).status_code == 429
-    assert (await browser.send("/sign-in", email="other@example.com", password="wrong one")).status_code == 403
 
 
 async def test_the_whole_way_of_a_gpt(live: Live, browser: Browser) -> None:
