@@ -126,6 +126,13 @@ class SignUpClosed(StarlingError):
     code = "sign_up_closed"
 
 
+class InvitationNeeded(StarlingError):
+    """An invitation is needed to make an account here: open the link that you were given."""
+
+    status = 403
+    code = "invitation_needed"
+
+
 class FormExpired(StarlingError):
     """This form has expired, or came from another page. Open it again."""
 

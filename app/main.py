@@ -110,7 +110,7 @@ class Starling:
             registrar=Registrar(Clients(self.database), throttles),
             documents=Documents(self.internet, Descriptions(self.database), throttles),
             activation=Activation(ledgers, throttles),
-            people=People(self.grants, self.database, throttles, self.bus.publish, is_open=settings.sign_up == "open"),
+            people=People(self.grants, self.database, throttles, self.bus.publish, sign_up=settings.sign_up),
             ledgers=ledgers,
             grants=self.grants,
             reader=self.reader,

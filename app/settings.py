@@ -27,8 +27,8 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """Loopback port of `/metrics`. None: not served."""
 
-    sign_up: Literal["open", "closed"] = "open"
-    """Whether anybody who reaches the pages may make an account; `starling user add` always can."""
+    sign_up: Literal["open", "invitation", "closed"] = "open"
+    """Who may make an account on the pages: anybody, whoever has a link from `starling user invite`, or nobody."""
 
     streams_per_device: int = Field(default=4, ge=1)
     streams_per_user: int = Field(default=64, ge=1)

@@ -32,6 +32,7 @@ def test_the_defaults_are_the_protocols() -> None:
         ("TRUSTED_PROXIES", " 10.0.0.0/8 , ::1,", ("10.0.0.0/8", "::1")),
         ("TRUSTED_PROXIES", "", ()),
         ("METRICS_PORT", "", None),
+        ("SIGN_UP", "invitation", "invitation"),
         ("PUBLIC_URL", "https://sync.example", "https://sync.example"),
         ("REDIS_URL", "", None),
         ("REDIS_URL", "rediss://:x@redis.example/2", "rediss://:x@redis.example/2"),
@@ -61,6 +62,7 @@ def test_database_addresses_as_providers_write_them(monkeypatch: pytest.MonkeyPa
         ("TOMBSTONE_DAYS", "-1"),
         ("METRICS_PORT", "65536"),
         ("LOG_LEVEL", "loud"),
+        ("SIGN_UP", "sometimes"),
         ("LOG_FORMAT", "xml"),
     ],
 )

@@ -10,7 +10,7 @@ from litestar.params import QueryParameter
 
 from app.api.services import Services
 from app.api.visits import Visit
-from app.errors import AlreadyExists, InvalidField, SignUpClosed, TooManyRequests, WrongPassword
+from app.errors import AlreadyExists, InvalidField, InvitationNeeded, TooManyRequests, WrongPassword
 
 HOME = "/account"
 _LOCAL = re.compile(r"/(?![/\\])[!-~]*")
@@ -59,22 +59,24 @@ async def show_sign_up(
     visit: NamedDependency[Visit],
     services: NamedDependency[Services],
     next: Next = HOME,  # noqa: A002
+    invitation: Annotated[str, QueryParameter(description="Of `starling user invite`.", max_length=100)] = "",
 ) -> Response[Any]:
     """The form."""
-    if not services.people.is_open:
-        raise SignUpClosed
-    return visit.page("sign_up", next=local(next), email="")
+    email = await services.people.welcome(invitation)
+    return visit.page("sign_up", next=local(next), email=email or "", is_bound=bool(email), invitation=invitation)
 
 
 @post("/sign-up", operation_id="signUp", status_code=200)
 async def sign_up(visit: NamedDependency[Visit], services: NamedDependency[Services]) -> Response[Any]:
     """Makes an account, and begins a session."""
     form = await visit.form()
+    invitation = form.get("invitation", "")
     email, then = form.get("email", ""), local(form.get("next", HOME))
     try:
-        session = await services.people.sign_up(email, form.get("password", ""), visit.address)
-    except (InvalidField, AlreadyExists, TooManyRequests) as error:
-        return visit.page("sign_up", status=error.status, problem=error.detail, next=then, email=email)
+        session = await services.people.sign_up(email, form.get("password", ""), visit.address, invitation)
+    except (InvalidField, AlreadyExists, InvitationNeeded, TooManyRequests) as error:
+        filled: dict[str, Any] = {"next": then, "email": email, "is_bound": False, "invitation": invitation}
+        return visit.page("sign_up", status=error.status, problem=error.detail, **filled)
     return visit.redirect(then, session=session)
 
 

@@ -4,20 +4,23 @@ import asyncio
 import ipaddress
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
+from typing import Literal
 
 from app.auth.failures import Failures
 from app.auth.passwords import MAX_LENGTH, hash_password, verify_password
 from app.auth.tokens import digest, new_secret
-from app.errors import InvalidField, SignUpClosed, WrongPassword
+from app.errors import InvalidField, InvitationNeeded, SignUpClosed, WrongPassword
 from app.model import Message
 from app.store.accounts import Accounts
 from app.store.database import Database
 from app.store.grants import Grants
+from app.store.invitations import Invitations
 from app.store.security import EventKind, SecurityEvents
 from app.store.sessions import Account, Opening, Password, Proof, Sessions
 from app.store.throttles import Throttles
 
 MAX_EMAIL = 254  # RFC 5321, 4.5.3.1.3
+SignUp = Literal["open", "invitation", "closed"]
 SESSION_LIFE = timedelta(days=14)
 HASHING_AT_ONCE = 2
 PERIOD = timedelta(minutes=15)
@@ -36,7 +39,7 @@ class People:
         throttles: Throttles,
         publish: Callable[[Sequence[Message]], None],
         *,
-        is_open: bool,
+        sign_up: SignUp,
     ) -> None:
         self._grants = grants
         self._sessions = Sessions(database)
@@ -46,19 +49,39 @@ class People:
         self._publish = publish
         self._throttles = throttles
         self._hashing = asyncio.Semaphore(HASHING_AT_ONCE)
-        self.is_open = is_open
-        """Whether anybody may sign up."""
+        self._invitations = Invitations(database)
+        self._sign_up = sign_up
 
-    async def sign_up(self, email: str, password: str, address: str) -> str:
-        """A new account; a session's secret. Raises `SignUpClosed`, `InvalidField`, `AlreadyExists`."""
-        if not self.is_open:
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody may sign up."""
+        return self._sign_up == "open"
+
+    async def welcome(self, invitation: str | None) -> str | None:
+        """Whether somebody with this invitation, or with none, may make an account; the only address it may have.
+
+        Raises `SignUpClosed`, `InvitationNeeded`.
+        """
+        if self._sign_up == "closed":
             raise SignUpClosed
-        email = email.strip()
+        if not invitation:
+            if self.is_open:
+                return None
+            raise InvitationNeeded
+        found = await self._invitations.find(digest(invitation))
+        if found is None:
+            raise InvitationNeeded("This invitation was used already, or has ended.")
+        return found.email
+
+    async def sign_up(self, email: str, password: str, address: str, invitation: str | None = None) -> str:
+        """A new account; a session's secret. Raises `InvalidField`, `AlreadyExists`, and as `welcome` does."""
+        email, spent = email.strip(), digest(invitation) if invitation else None
+        await self.welcome(invitation)
         if not is_email(email):
             raise InvalidField("email", "This is no e-mail address.")
         await self._throttles.hit("sign-up", network(address), limit=SIGN_UPS, period=timedelta(hours=1))
         hashed = await self._hash(password)
-        await self._grants.add_user(email, hashed)
+        await self._grants.add_user(email, hashed, invitation=spent)
         return await self._open(Password(email, hashed), "signed_up", address)
 
     async def sign_in(self, email: str, password: str, address: str) -> str:

@@ -2,7 +2,8 @@
 
 serve      runs the server                    demo     shows what it does
 people     user, device, token                feed     new-epoch, prune
-clients    OAuth clients                      login    this machine as a device
+invite     links for new people               login    this machine as a device
+clients    OAuth clients
 opening    what a command works on            server   the web server
 crew       several workers behind one port    worker   one of them
 openapi    the documents                      manifest the custom GPT
@@ -15,6 +16,7 @@ import click
 from app.cli.clients import client
 from app.cli.demo import demo
 from app.cli.feed import feed, prune
+from app.cli.invite import invite
 from app.cli.login import login
 from app.cli.manifest import manifest
 from app.cli.openapi import openapi
@@ -22,6 +24,8 @@ from app.cli.people import device, token, user
 from app.cli.serve import migrate, serve
 from app.cli.worker import worker
 from app.errors import StarlingError
+
+user.add_command(invite)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -11,7 +11,7 @@ ledger       a transaction of the authorization server: codes, requests (of devi
 clients      registered OAuth clients           sessions    people signed in to the pages
 descriptions what clients say of themselves
 throttles    attempts, counted                  accounts    passwords, and deleting all there is
-security     what happened to an account's access
+security     what happened to their access      invitations  to make an account
 uncertain    commits whose answer was lost
 lineage      epochs: noticing a restore
 database     connections, roles, failures       tables      the schema

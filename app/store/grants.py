@@ -16,6 +16,7 @@ from app.errors import AlreadyExists, NotFound
 from app.model import Principal, new_epoch
 from app.shared import SharedRead
 from app.store.database import Database
+from app.store.invitations import spend
 from app.store.tables import clients, feeds, tickets, tokens, users
 
 _TOKEN_IS_GOOD = (~tokens.c.revoked, (tokens.c.expires_at.is_(None)) | (tokens.c.expires_at > func.now()))
@@ -28,11 +29,16 @@ class Grants:
         self._database = database
         self._shared = SharedRead(self._by_tokens)
 
-    async def add_user(self, email: str, password_hash: str | None) -> UUID:
-        """A person with an empty feed; the feed's id. Raises `AlreadyExists`."""
+    async def add_user(self, email: str, password_hash: str | None, *, invitation: bytes | None = None) -> UUID:
+        """A person with an empty feed; the feed's id. The invitation with this hash, if one is given, is used up.
+
+        Raises `AlreadyExists`, `InvitationNeeded`; then nothing is changed.
+        """
         user_id, feed_id = uuid7(), uuid7()
         try:
             async with self._database.transaction() as connection:
+                if invitation is not None:
+                    await spend(connection, invitation, email)
                 await connection.execute(
                     insert(users).values(id=user_id, email=email.lower(), password_hash=password_hash)
                 )

@@ -34,7 +34,7 @@ async def ours(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     monkeypatch.setattr(passwords, "_hasher", cheap)
     monkeypatch.setattr(passwords, "_NOBODYS", cheap.hash("nobody's"))
-    made = People(Grants(database), database, Throttles(database), nobody_hears, is_open=True)
+    made = People(Grants(database), database, Throttles(database), nobody_hears, sign_up="open")
     task = asyncio.create_task(made.failures.run())
     yield made
     task.cancel()
