@@ -133,6 +133,20 @@ class InvitationNeeded(StarlingError):
     code = "invitation_needed"
 
 
+class SignInFailed(StarlingError):
+    """The sign-in did not work. Begin it again."""
+
+    status = 403
+    code = "sign_in_failed"
+
+
+class SignInAgain(StarlingError):
+    """Sign in again first: for this, it has to be you."""
+
+    status = 403
+    code = "sign_in_again"
+
+
 class FormExpired(StarlingError):
     """This form has expired, or came from another page. Open it again."""
 
@@ -171,6 +185,12 @@ class Unavailable(StarlingError):
 
 class Locked(Unavailable):
     """Another change holds what this needs for too long; nothing was changed. Try again shortly."""
+
+
+class ProviderAway(Unavailable):
+    """The sign-in provider does not answer as it should right now. Try again shortly, or sign in with a password."""
+
+    code = "provider_away"
 
 
 class OutcomeUnknown(Unavailable):

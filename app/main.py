@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import structlog
@@ -21,6 +22,7 @@ from app.api.health import health, ready
 from app.api.oauth import OAuthController, authorization_server, mcp_resource, protected_resource
 from app.api.openapi.serving import document
 from app.api.pages import pages
+from app.api.provider import CALLBACK
 from app.api.requests import StrictRequest
 from app.api.routes import actions, devices
 from app.api.services import Services
@@ -28,8 +30,10 @@ from app.auth.activation import Activation
 from app.auth.documents import Documents
 from app.auth.oauth import OAuth
 from app.auth.people import People
+from app.auth.provider import Provider
 from app.auth.registration import Registrar
 from app.auth.tokens import Tokens
+from app.auth.upstream import Upstream
 from app.bus.local import LocalBus
 from app.bus.presence import Presence
 from app.bus.redis import RedisBus
@@ -101,6 +105,7 @@ class Starling:
         public_url = public_url.rstrip("/")
         ledgers = Ledgers(self.database, self.bus.publish)
         throttles = Throttles(self.database)
+        people = People(self.grants, self.database, throttles, self.bus.publish, sign_up=settings.sign_up)
         self.services = Services(
             items=ItemActions(self.committer, Items(self.database), self.receipts),
             changes=ChangeActions(self.committer, self.reader, self.grants, self.hub.changed),
@@ -110,7 +115,10 @@ class Starling:
             registrar=Registrar(Clients(self.database), throttles),
             documents=Documents(self.internet, Descriptions(self.database), throttles),
             activation=Activation(ledgers, throttles),
-            people=People(self.grants, self.database, throttles, self.bus.publish, sign_up=settings.sign_up),
+            people=people,
+            upstream=None
+            if (provider := _provider(settings, public_url)) is None
+            else Upstream(provider, people, self.grants, self.database, throttles),
             ledgers=ledgers,
             grants=self.grants,
             reader=self.reader,
@@ -183,6 +191,14 @@ def _bus(settings: Settings, process: UUID) -> tuple[LocalBus, Presence]:
         return LocalBus(), Presence()
     presence = SharedPresence(settings.redis_url, process, settings.stream_lifetime_s)
     return RedisBus(settings.redis_url, process), presence
+
+
+def _provider(settings: Settings, public_url: str) -> Provider | None:
+    issuer, client_id, secret = settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret
+    if issuer is None or client_id is None or secret is None:
+        return None
+    label = settings.oidc_label or urlsplit(issuer).hostname or issuer
+    return Provider(issuer, client_id, secret, label, f"{public_url}{CALLBACK}")
 
 
 def web_app(starling: Starling) -> Litestar:

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -29,6 +30,14 @@ class Settings(BaseSettings):
 
     sign_up: Literal["open", "invitation", "closed"] = "open"
     """Who may make an account on the pages: anybody, whoever has a link from `starling user invite`, or nobody."""
+
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    """How the sign-in provider knows this server. Its callback there is `<public_url>/sign-in/callback`."""
+    oidc_issuer: str | None = Field(default=None, validate_default=True)
+    """An OpenID Connect provider through which people may sign in, exactly as it names itself. None: there is none."""
+    oidc_label: str | None = Field(default=None, max_length=60)
+    """What people call it. None: its host."""
 
     streams_per_device: int = Field(default=4, ge=1)
     streams_per_user: int = Field(default=64, ge=1)
@@ -58,6 +67,20 @@ class Settings(BaseSettings):
         if not separator or scheme not in {"postgres", "postgresql", "postgresql+asyncpg"}:
             raise ValueError("must look like postgresql://user@host/database")
         return f"postgresql+asyncpg://{rest}"
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _oidc(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """The three belong together. http is for a provider on this machine."""
+        others = {name: info.data.get(name) for name in ("oidc_client_id", "oidc_client_secret")}
+        if len({value is None, *(other is None for other in others.values())}) > 1:
+            raise ValueError("is needed with STARLING_OIDC_CLIENT_ID and STARLING_OIDC_CLIENT_SECRET, all or none")
+        if value is not None:
+            parts = urlsplit(value)
+            is_local = parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1", "::1"}
+            if not (parts.scheme == "https" or is_local) or not parts.hostname or parts.query or parts.fragment:
+                raise ValueError("must look like https://accounts.example.com")
+        return value
 
     @field_validator("redis_url")
     @classmethod

@@ -75,3 +75,37 @@ def test_what_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, name: s
 def test_settings_do_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValidationError):
         Settings().streams_per_user = 5  # type: ignore[misc]
+
+
+OIDC = {
+    "OIDC_ISSUER": "https://accounts.example.com/tenant",
+    "OIDC_CLIENT_ID": "starling",
+    "OIDC_CLIENT_SECRET": "planted",
+}
+
+
+@pytest.mark.parametrize("issuer", [OIDC["OIDC_ISSUER"], "http://localhost:8080/realms/x", "http://[::1]:9"])
+def test_a_sign_in_provider_is_named_as_it_names_itself(monkeypatch: pytest.MonkeyPatch, issuer: str) -> None:
+    settings = read(monkeypatch, **OIDC | {"OIDC_ISSUER": issuer})
+    assert settings.oidc_issuer == issuer
+    assert "planted" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"OIDC_ISSUER": ""},
+        {"OIDC_CLIENT_ID": ""},
+        {"OIDC_CLIENT_SECRET": ""},
+        {"OIDC_CLIENT_ID": "", "OIDC_CLIENT_SECRET": ""},
+        {"OIDC_ISSUER": "http://accounts.example.com"},
+        {"OIDC_ISSUER": "accounts.example.com"},
+        {"OIDC_ISSUER": "https://"},
+        {"OIDC_ISSUER": "https://accounts.example.com?x"},
+        {"OIDC_ISSUER": "http://[::1"},
+    ],
+)
+def test_half_a_sign_in_provider_is_refused(monkeypatch: pytest.MonkeyPatch, wrong: dict[str, str]) -> None:
+    with pytest.raises(ValidationError) as refused:
+        read(monkeypatch, **OIDC | wrong)
+    assert [error["loc"] for error in refused.value.errors()] == [("oidc_issuer",)]

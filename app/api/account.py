@@ -14,7 +14,7 @@ from app.actions import answers
 from app.actions.bodies import Rename
 from app.api.services import Services
 from app.api.visits import Visit
-from app.errors import InvalidField, NotFound, TooManyRequests, WrongPassword
+from app.errors import InvalidField, NotFound, SignInAgain, TooManyRequests, WrongPassword
 from app.model import Principal, Scope
 from app.store.sessions import Account
 
@@ -41,6 +41,8 @@ async def _home(
         head=head.head if head else 0,
         events=await services.people.events.latest(account.feed_id, EVENTS_SHOWN),
         assistants=await services.ledgers.assistants(account.feed_id),
+        identities=await services.people.identities.of(account.user_id),
+        provider=services.provider,
     )
 
 
@@ -62,6 +64,7 @@ async def export(visit: NamedDependency[Visit], services: NamedDependency[Servic
         "user": await services.grants.user(account.user_id),
         **await services.devices.list(_principal(account)),
         "assistants": await services.ledgers.assistants(account.feed_id),
+        "identities": await services.people.identities.of(account.user_id),
         "security_events": await services.people.events.latest(account.feed_id, EVENTS_EXPORTED),
     }
     headers = {"content-disposition": 'attachment; filename="starling.json"', "cache-control": "no-store"}
@@ -130,7 +133,20 @@ async def change_password(visit: NamedDependency[Visit], services: NamedDependen
     current, new = form.get("current", ""), form.get("new", "")
     try:
         session = await services.people.change_password(visit.account, current, new, visit.address)
-    except (WrongPassword, InvalidField, TooManyRequests) as error:
+    except (WrongPassword, InvalidField, SignInAgain, TooManyRequests) as error:
+        return await _home(visit, services, visit.account, error.detail, error.status)
+    return visit.redirect(HOME, session=session)
+
+
+@post("/account/provider/remove", operation_id="partWithProvider", status_code=200)
+async def part_with_provider(visit: NamedDependency[Visit], services: NamedDependency[Services]) -> Response[Any]:
+    """The password alone lets the person in from now on; other browsers are signed out."""
+    form = await visit.form()
+    if visit.account is None:
+        return visit.sign_in_first(HOME)
+    try:
+        session = await services.people.part(visit.account, form.get("password", ""), visit.address)
+    except (WrongPassword, SignInAgain, TooManyRequests) as error:
         return await _home(visit, services, visit.account, error.detail, error.status)
     return visit.redirect(HOME, session=session)
 
@@ -143,6 +159,6 @@ async def delete_account(visit: NamedDependency[Visit], services: NamedDependenc
         return visit.sign_in_first(HOME)
     try:
         await services.people.delete(visit.account, form.get("password", ""), visit.address)
-    except (WrongPassword, TooManyRequests) as error:
+    except (WrongPassword, SignInAgain, TooManyRequests) as error:
         return await _home(visit, services, visit.account, error.detail, error.status)
     return visit.redirect("/sign-in", session="")

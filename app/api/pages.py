@@ -7,6 +7,7 @@ from app.api.account import (
     change_password,
     delete_account,
     export,
+    part_with_provider,
     rename_device,
     revoke_assistant,
     revoke_device,
@@ -14,6 +15,7 @@ from app.api.account import (
 )
 from app.api.consent import activate, authorize, decide, show_activate
 from app.api.privacy import show_privacy
+from app.api.provider import come_from_provider, go_to_provider, join_provider
 from app.api.signing import show_sign_in, show_sign_up, sign_in, sign_out, sign_up, style
 from app.api.visits import problem_page, visit_of
 from app.errors import StarlingError
@@ -29,6 +31,9 @@ def pages() -> Router:
             show_sign_up,
             sign_up,
             sign_out,
+            go_to_provider,
+            come_from_provider,
+            join_provider,
             authorize,
             decide,
             show_activate,
@@ -38,6 +43,7 @@ def pages() -> Router:
             revoke_device,
             revoke_assistant,
             change_password,
+            part_with_provider,
             delete_account,
             export,
             show_privacy,

@@ -12,6 +12,7 @@ from app.auth.oauth import OAuth
 from app.auth.people import People
 from app.auth.registration import Registrar
 from app.auth.tokens import Tokens
+from app.auth.upstream import Upstream
 from app.bus.local import LocalBus
 from app.bus.presence import Presence
 from app.hub.hub import Hub
@@ -33,6 +34,7 @@ class Services:
     documents: Documents
     activation: Activation
     people: People
+    upstream: Upstream | None
     ledgers: Ledgers
     grants: Grants
     reader: FeedReader
@@ -42,3 +44,8 @@ class Services:
     check_ready: Callable[[], Awaitable[None]]
     public_url: str
     tombstone_days: float
+
+    @property
+    def provider(self) -> str | None:
+        """What people call the sign-in provider, if there is one."""
+        return None if self.upstream is None else self.upstream.label

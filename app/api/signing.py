@@ -10,7 +10,16 @@ from litestar.params import QueryParameter
 
 from app.api.services import Services
 from app.api.visits import Visit
-from app.errors import AlreadyExists, InvalidField, InvitationNeeded, TooManyRequests, WrongPassword
+from app.auth.tokens import digest
+from app.errors import (
+    AlreadyExists,
+    InvalidField,
+    InvitationNeeded,
+    StarlingError,
+    TooManyRequests,
+    Unavailable,
+    WrongPassword,
+)
 
 HOME = "/account"
 _LOCAL = re.compile(r"/(?![/\\])[!-~]*")
@@ -29,6 +38,24 @@ async def style(request: Request[Any, Any, State]) -> Response[bytes]:
     return Response(request.app.state.pages.style, media_type=MediaType.CSS, headers=headers)
 
 
+def sign_in_page(
+    visit: Visit, services: Services, then: str, *, email: str = "", error: StarlingError | None = None
+) -> Response[Any]:
+    """The form, and the way to the provider."""
+    page = visit.page(
+        "sign_in",
+        status=error.status if error else 200,
+        problem=error.detail if error else None,
+        next=then,
+        email=email,
+        is_open=services.people.is_open,
+        provider=services.provider,
+    )
+    if isinstance(error, (TooManyRequests, Unavailable)):
+        page.headers["retry-after"] = str(error.retry_after)
+    return page
+
+
 @get("/sign-in", operation_id="showSignIn")
 async def show_sign_in(
     visit: NamedDependency[Visit],
@@ -38,7 +65,7 @@ async def show_sign_in(
     """The form."""
     if visit.account is not None:
         return visit.redirect(local(next))
-    return visit.page("sign_in", next=local(next), email="", is_open=services.people.is_open)
+    return sign_in_page(visit, services, local(next))
 
 
 @post("/sign-in", operation_id="signIn", status_code=200)
@@ -49,8 +76,7 @@ async def sign_in(visit: NamedDependency[Visit], services: NamedDependency[Servi
     try:
         session = await services.people.sign_in(email, form.get("password", ""), visit.address)
     except (WrongPassword, TooManyRequests) as error:
-        is_open, told = services.people.is_open, error.detail
-        return visit.page("sign_in", status=error.status, problem=told, next=then, email=email, is_open=is_open)
+        return sign_in_page(visit, services, then, email=email, error=error)
     return visit.redirect(then, session=session)
 
 
@@ -62,8 +88,9 @@ async def show_sign_up(
     invitation: Annotated[str, QueryParameter(description="Of `starling user invite`.", max_length=100)] = "",
 ) -> Response[Any]:
     """The form."""
-    email = await services.people.welcome(invitation)
-    return visit.page("sign_up", next=local(next), email=email or "", is_bound=bool(email), invitation=invitation)
+    email = await services.people.welcome(digest(invitation) if invitation else None)
+    filled: dict[str, Any] = {"next": local(next), "email": email or "", "is_bound": bool(email)}
+    return visit.page("sign_up", **filled, invitation=invitation, provider=services.provider)
 
 
 @post("/sign-up", operation_id="signUp", status_code=200)
@@ -76,7 +103,7 @@ async def sign_up(visit: NamedDependency[Visit], services: NamedDependency[Servi
         session = await services.people.sign_up(email, form.get("password", ""), visit.address, invitation)
     except (InvalidField, AlreadyExists, InvitationNeeded, TooManyRequests) as error:
         filled: dict[str, Any] = {"next": then, "email": email, "is_bound": False, "invitation": invitation}
-        return visit.page("sign_up", status=error.status, problem=error.detail, **filled)
+        return visit.page("sign_up", status=error.status, problem=error.detail, **filled, provider=services.provider)
     return visit.redirect(then, session=session)
 
 

@@ -45,8 +45,9 @@ class Visit:
         self.address = peer(request)
         self.session = request.cookies.get(self._name("session"))
         self.form_secret = request.cookies.get(self._name("form")) or ""
-        self._is_new = _FORM_SECRET.fullmatch(self.form_secret) is None
-        if self._is_new:
+        self.is_known = _FORM_SECRET.fullmatch(self.form_secret) is not None
+        """Whether the browser brought the cookie that it got with a page."""
+        if not self.is_known:
             self.form_secret = secrets.token_urlsafe(32)
         self.account: Account | None = None
 
@@ -59,12 +60,16 @@ class Visit:
         """What a form must bring: of this browser and this session."""
         return hmac.new(self.form_secret.encode(), (self.session or "").encode(), hashlib.sha256).hexdigest()
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the browser says that another site sent it."""
+        return self._request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
+
     async def form(self) -> dict[str, str]:
         """The fields of a form that one of these pages sent. Raises `FormExpired` for any other."""
         fields = dict(await read_form(self._request))
-        is_foreign = self._request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
         sent = fields.get("csrf", "").encode()
-        if is_foreign or self._is_new or not hmac.compare_digest(sent, self.csrf.encode()):
+        if self.is_foreign or not self.is_known or not hmac.compare_digest(sent, self.csrf.encode()):
             raise FormExpired
         return fields
 

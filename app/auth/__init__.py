@@ -8,5 +8,7 @@ metadata      what clients read first           registration  clients that regis
 documents     clients whose id is a URL, where they describe themselves
 people        signing up and in                 passwords     argon2id
 failures      wrong passwords, as events
+upstream      signing in through a provider      provider      the provider, over HTTP
+idtokens      what it signed                     browsers      what one browser alone can bring back
 activation    letting a device in               usercodes     what is typed for that
 """

@@ -9,11 +9,12 @@ from typing import Literal
 from app.auth.failures import Failures
 from app.auth.passwords import MAX_LENGTH, hash_password, verify_password
 from app.auth.tokens import digest, new_secret
-from app.errors import InvalidField, InvitationNeeded, SignUpClosed, WrongPassword
+from app.errors import InvalidField, InvitationNeeded, SignInAgain, SignUpClosed, WrongPassword
 from app.model import Message
 from app.store.accounts import Accounts
 from app.store.database import Database
 from app.store.grants import Grants
+from app.store.identities import Identities
 from app.store.invitations import Invitations
 from app.store.security import EventKind, SecurityEvents
 from app.store.sessions import Account, Opening, Password, Proof, Sessions
@@ -46,6 +47,7 @@ class People:
         self._accounts = Accounts(database)
         self.events = SecurityEvents(database)
         self.failures = Failures(self.events)
+        self.identities = Identities(database)
         self._publish = publish
         self._throttles = throttles
         self._hashing = asyncio.Semaphore(HASHING_AT_ONCE)
@@ -57,18 +59,18 @@ class People:
         """Whether anybody may sign up."""
         return self._sign_up == "open"
 
-    async def welcome(self, invitation: str | None) -> str | None:
-        """Whether somebody with this invitation, or with none, may make an account; the only address it may have.
+    async def welcome(self, invitation: bytes | None) -> str | None:
+        """Whether who has the invitation with this hash, or none, may make an account; the only address it may have.
 
         Raises `SignUpClosed`, `InvitationNeeded`.
         """
         if self._sign_up == "closed":
             raise SignUpClosed
-        if not invitation:
+        if invitation is None:
             if self.is_open:
                 return None
             raise InvitationNeeded
-        found = await self._invitations.find(digest(invitation))
+        found = await self._invitations.find(invitation)
         if found is None:
             raise InvitationNeeded("This invitation was used already, or has ended.")
         return found.email
@@ -76,7 +78,7 @@ class People:
     async def sign_up(self, email: str, password: str, address: str, invitation: str | None = None) -> str:
         """A new account; a session's secret. Raises `InvalidField`, `AlreadyExists`, and as `welcome` does."""
         email, spent = email.strip(), digest(invitation) if invitation else None
-        await self.welcome(invitation)
+        await self.welcome(spent)
         if not is_email(email):
             raise InvalidField("email", "This is no e-mail address.")
         await self._throttles.hit("sign-up", network(address), limit=SIGN_UPS, period=timedelta(hours=1))
@@ -111,17 +113,28 @@ class People:
         return None if not secret else await self._sessions.account(digest(secret))
 
     async def change_password(self, account: Account, current: str, new: str, address: str) -> str:
-        """A new session's secret; all others end. Devices stay. Raises `WrongPassword`, `InvalidField`."""
-        kept = await self._require_password(account, current, address)
+        """A new session's secret; all others end. Devices stay. Raises `InvalidField`, and as `_require` does."""
+        kept = await self._require(account, current, address)
         hashed = await self._hash(new)
         if not await self._accounts.set_password(account, kept, hashed):
             raise WrongPassword(_WRONG)
         return await self._open(Password(account.email, hashed), "password_changed", address)
 
     async def delete(self, account: Account, password: str, address: str) -> None:
-        """Deletes the account with everything in it, and cuts its streams. Raises `WrongPassword`."""
-        await self._require_password(account, password, address)
+        """Deletes the account with everything in it, and cuts its streams. Raises as `_require` does."""
+        await self._require(account, password, address)
         self._publish([await self._accounts.delete(account)])
+
+    async def part(self, account: Account, password: str, address: str) -> str:
+        """Ends signing in through providers; a new session's secret; all others end. Raises as `_require` does."""
+        kept = await self._require(account, password, address)
+        if kept is None:
+            raise WrongPassword("Set a password first: without one, nothing would let you in.")
+        session = new_secret("stn")
+        opening = Opening(digest(session), SESSION_LIFE, "unlinked", address)
+        if not await self.identities.part(account, opening, Password(account.email, kept)):
+            raise WrongPassword(_WRONG)
+        return session
 
     def items(self, account: Account) -> AsyncIterator[bytes]:
         """All that the person has saved, item by item."""
@@ -131,11 +144,19 @@ class People:
         """Ends the session."""
         await self._sessions.end(digest(secret))
 
-    async def _require_password(self, account: Account, password: str, address: str) -> str:
-        """Its hash. Counted for the account alone: only who is signed in gets here."""
-        await self._throttles.hit("password", str(account.user_id), limit=TRIES, period=PERIOD)
+    async def _require(self, account: Account, password: str, address: str) -> str | None:
+        """The hash of the password; None where there is none, and the provider was asked who it is just now.
+
+        Tries are counted for the account alone: only who is signed in gets here. Raises `WrongPassword`,
+        `TooManyRequests`, `SignInAgain`.
+        """
         kept = await self._accounts.password_hash(account)
-        if not await self._is_password(kept, password) or kept is None:
+        if kept is None:
+            if not account.is_proven:
+                raise SignInAgain
+            return None
+        await self._throttles.hit("password", str(account.user_id), limit=TRIES, period=PERIOD)
+        if not await self._is_password(kept, password):
             self.failures.note(account.user_id, address)
             raise WrongPassword(_WRONG)
         await self._throttles.clear("password", str(account.user_id))

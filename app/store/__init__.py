@@ -12,6 +12,7 @@ clients      registered OAuth clients           sessions    people signed in to 
 descriptions what clients say of themselves
 throttles    attempts, counted                  accounts    passwords, and deleting all there is
 security     what happened to their access      invitations  to make an account
+identities   people as a provider knows them    pending     sign-ins through one that are under way
 uncertain    commits whose answer was lost
 lineage      epochs: noticing a restore
 database     connections, roles, failures       tables      the schema

@@ -16,6 +16,7 @@ from app.errors import AlreadyExists, NotFound
 from app.model import Principal, new_epoch
 from app.shared import SharedRead
 from app.store.database import Database
+from app.store.identities import Identity, joined
 from app.store.invitations import spend
 from app.store.tables import clients, feeds, tickets, tokens, users
 
@@ -29,7 +30,14 @@ class Grants:
         self._database = database
         self._shared = SharedRead(self._by_tokens)
 
-    async def add_user(self, email: str, password_hash: str | None, *, invitation: bytes | None = None) -> UUID:
+    async def add_user(
+        self,
+        email: str,
+        password_hash: str | None,
+        *,
+        invitation: bytes | None = None,
+        identity: Identity | None = None,
+    ) -> UUID:
         """A person with an empty feed; the feed's id. The invitation with this hash, if one is given, is used up.
 
         Raises `AlreadyExists`, `InvitationNeeded`; then nothing is changed.
@@ -43,6 +51,8 @@ class Grants:
                     insert(users).values(id=user_id, email=email.lower(), password_hash=password_hash)
                 )
                 await connection.execute(insert(feeds).values(id=feed_id, user_id=user_id, epoch=new_epoch()))
+                if identity is not None:
+                    await connection.execute(joined(identity, user_id))
         except IntegrityError as error:
             raise AlreadyExists(f"There already is a user {email}.") from error
         return feed_id

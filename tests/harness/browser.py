@@ -28,6 +28,13 @@ class _Forms(HTMLParser):
         self.words.append(data.strip())
 
 
+def forms(html: str) -> list[tuple[str, dict[str, str]]]:
+    """The forms of a page: where each leads, and its fields as they are filled in."""
+    parser = _Forms()
+    parser.feed(html)
+    return parser.forms
+
+
 @dataclass
 class Browser:
     """Follows redirects within the server, and stops where one leads elsewhere."""
@@ -74,9 +81,7 @@ class Browser:
 
     def form(self, action: str) -> dict[str, str]:
         """The fields of the form on this page that leads there, as they are filled in."""
-        parser = _Forms()
-        parser.feed(self.response.text)
-        (found,) = [fields for to, fields in parser.forms if to == action]
+        (found,) = [fields for to, fields in forms(self.response.text) if to == action]
         return found
 
     async def send(self, action: str, **fields: str) -> httpx2.Response:
