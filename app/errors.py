@@ -186,6 +186,8 @@ class Unavailable(StarlingError):
 class Locked(Unavailable):
     """Another change holds what this needs for too long; nothing was changed. Try again shortly."""
 
+    code = "locked"
+
 
 class ProviderAway(Unavailable):
     """The sign-in provider does not answer as it should right now. Try again shortly, or sign in with a password."""

@@ -77,7 +77,7 @@ def is_passing(error: BaseException) -> bool:
 
 @asynccontextmanager
 async def passing_failures() -> AsyncIterator[None]:
-    """Turns "the database is away" and "locked" into 503 `unavailable`; every other error goes on as it is."""
+    """Turns "the database is away" into 503 `unavailable`, a lock that others keep into 503 `locked`, and no more."""
     try:
         yield
     except DATABASE_ERRORS as error:

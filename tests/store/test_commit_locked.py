@@ -201,6 +201,6 @@ async def test_over_http_the_locked_account_gets_503_and_others_201(
     async with going_on(database_url, locking(locked.feed_id)), asyncio.timeout(WITHIN_S):
         refused = asyncio.create_task(theirs.call("POST", "/actions/items", {"title": "a"}))
         assert (await other.call("POST", "/actions/items", {"title": "a"})).status_code == 201
-        assert problem(await refused, 503, "unavailable")["retryable"] is True
+        assert problem(await refused, 503, "locked")["retryable"] is True
         assert 1 <= int((await refused).headers["retry-after"]) <= 3
     assert (await theirs.call("POST", "/actions/items", {"title": "a"})).status_code == 201
