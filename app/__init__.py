@@ -6,7 +6,8 @@ auth       tokens and who holds them        hub        the read path: streams, a
 web        what people see                  gauges     how things stand
 store      Postgres                         bus        hints between those who write and those who deliver
 local      the embedded Postgres            outbound   requests to URLs that callers name
+blobs      content of files                 doors      what hosts of assistants are given
 telemetry  logs and metric names            settings   all configuration
-shared     reads that callers share         doors      what hosts of assistants are given
-model      the vocabulary                   errors     every error
+shared     reads that callers share         errors     every error
+model      the vocabulary
 """

@@ -105,6 +105,13 @@ class TooLarge(StarlingError):
     code = "too_large"
 
 
+class QuotaExceeded(StarlingError):
+    """There is no room for this among the account's files: delete items with files first."""
+
+    status = 413
+    code = "quota_exceeded"
+
+
 class TooManyStreams(StarlingError):
     """Too many open streams: close one first."""
 

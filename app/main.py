@@ -15,6 +15,8 @@ from litestar.di import Provide
 
 from app.actions.changes import ChangeActions
 from app.actions.devices import DeviceActions
+from app.actions.files import FileActions
+from app.actions.intake import Intake
 from app.actions.items import ItemActions
 from app.actions.receipts import Receipts
 from app.api import problems
@@ -34,6 +36,7 @@ from app.auth.provider import Provider
 from app.auth.registration import Registrar
 from app.auth.tokens import Tokens
 from app.auth.upstream import Upstream
+from app.blobs.store import BlobStore
 from app.bus.local import LocalBus
 from app.bus.presence import Presence
 from app.bus.redis import RedisBus
@@ -50,10 +53,12 @@ from app.store.database import Database
 from app.store.descriptions import Descriptions
 from app.store.devices import Devices
 from app.store.feed import FeedReader
+from app.store.files import Files, Quota
 from app.store.grants import Grants
 from app.store.items import Items
 from app.store.ledger import Ledgers
 from app.store.lineage import Lineage
+from app.store.orphans import Orphans
 from app.store.throttles import Throttles
 from app.store.upkeep import Upkeep
 from app.web.pages import Pages
@@ -90,7 +95,14 @@ class Starling:
         self.reader = FeedReader(self.database)
         self.committer = Committer(self.writing, self.bus.publish)
         self.lineage = Lineage(self.database, settings.data_dir / "lineage.json", landmark)
-        self.upkeep = Upkeep(self.database, self.committer, tombstone_age=timedelta(days=settings.tombstone_days))
+        self.blobs = BlobStore.at(settings.blobs or settings.data_dir / "blobs")
+        orphans = Orphans(self.database, self.blobs.delete, self.blobs.sweep)
+        self.upkeep = Upkeep(
+            self.database,
+            self.committer,
+            tombstone_age=timedelta(days=settings.tombstone_days),
+            also={"files": orphans.files, "blobs": orphans.blobs},
+        )
         self.tokens = Tokens(self.grants)
         self.receipts = Receipts(self.devices, self.presence)
         self.hub = Hub(
@@ -106,10 +118,13 @@ class Starling:
         ledgers = Ledgers(self.database, self.bus.publish)
         throttles = Throttles(self.database)
         people = People(self.grants, self.database, throttles, self.bus.publish, sign_up=settings.sign_up)
+        files = Files(self.database, Quota(settings.user_files_bytes, settings.user_files))
+        intake = Intake(files, self.blobs, settings.max_file_bytes)
         self.services = Services(
             items=ItemActions(self.committer, Items(self.database), self.receipts),
             changes=ChangeActions(self.committer, self.reader, self.grants, self.hub.changed),
             devices=DeviceActions(self.devices, self.grants, self.reader, self.presence, self.bus.publish),
+            files=FileActions(intake, files, self.blobs, self.devices, self.committer, self.receipts),
             tokens=self.tokens,
             oauth=OAuth(ledgers, public_url),
             registrar=Registrar(Clients(self.database), throttles),
@@ -136,6 +151,7 @@ class Starling:
         if not self.settings.unsafe_durability:
             await self.database.require_durability()
         await self.lineage.settle()
+        await self.blobs.prepare()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

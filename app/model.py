@@ -47,6 +47,16 @@ class Origin(msgspec.Struct, frozen=True):
     conversation_id: str | None = None
 
 
+class File(msgspec.Struct, frozen=True):
+    """A file of an item. `size` in bytes, `sha256` in hexadecimal."""
+
+    id: UUID
+    name: str
+    mime_type: str
+    size: int
+    sha256: str
+
+
 class Item(msgspec.Struct):
     """One synced record, in the order of its wire fields. Its encoding is made once, by the store."""
 
@@ -60,7 +70,7 @@ class Item(msgspec.Struct):
     tags: list[str]
     data: dict[str, Any]
     status: Status
-    files: list[dict[str, Any]]
+    files: list[File]
     audience: list[UUID] | None
     deleted: bool
     created_at: datetime

@@ -44,6 +44,15 @@ class Settings(BaseSettings):
     stream_lifetime_s: int = Field(default=600, ge=1)
     tombstone_days: float = Field(default=90, ge=0)
 
+    blobs: str | None = None
+    """Where the content of files is: a directory, or `s3://bucket/prefix`, for which `AWS_*` say the rest. None: the
+    directory `blobs` under `data_dir`."""
+    max_file_bytes: int = Field(default=100 * 1024 * 1024, ge=1, le=5 * 1024**3)
+    """Of one file. S3 copies 5 GiB at most."""
+    user_files_bytes: int = Field(default=1024**3, ge=0)
+    """Of all files of a user."""
+    user_files: int = Field(default=10_000, ge=0)
+
     database_pool: int = Field(default=10, ge=3)
     """Database connections of one process."""
     unsafe_durability: bool = False
@@ -80,6 +89,14 @@ class Settings(BaseSettings):
             is_local = parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1", "::1"}
             if not (parts.scheme == "https" or is_local) or not parts.hostname or parts.query or parts.fragment:
                 raise ValueError("must look like https://accounts.example.com")
+        return value
+
+    @field_validator("blobs")
+    @classmethod
+    def _place(cls, value: str | None) -> str | None:
+        scheme, separator, rest = (value or "").partition("://")
+        if separator and (scheme != "s3" or not rest.strip("/")):
+            raise ValueError("must be a directory, or look like s3://bucket/prefix")
         return value
 
     @field_validator("redis_url")

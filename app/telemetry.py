@@ -62,6 +62,10 @@ request_seconds = Histogram(
     "starling_request_seconds", "From a request's head to its reply's.", ["route", "method"], buckets=QUICK[1:]
 )
 
+# Files
+file_bytes = Counter("starling_file_bytes", "Bytes of files that came in and went out.", ["way"])
+blob_failures = Counter("starling_blob_failures", "Pieces of work that found the files' store away or full.")
+
 # The database, the process
 connections_used = Gauge(
     "starling_database_connections_used", "Connections in use.", ["pool"], multiprocess_mode="livesum"

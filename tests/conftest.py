@@ -18,6 +18,7 @@ from app.local import Postgres, Valkey, sockets
 from app.store.database import Database
 from app.store.schema import migrate
 from app.store.tables import metadata
+from tests.harness.buckets import Buckets, serving_buckets
 from tests.harness.cases import Cases
 from tests.harness.counts import IS_FULL
 from tests.harness.directories import open_directory
@@ -98,6 +99,20 @@ async def redis_url(valkey: Valkey) -> str:
     async with redis.asyncio.Redis.from_url(valkey.url) as client:
         await client.flushall()
     return valkey.url
+
+
+@pytest.fixture(scope="session")
+def _all_buckets() -> Iterator[Buckets]:
+    with serving_buckets() as buckets:
+        yield buckets
+
+
+@pytest.fixture
+def buckets(_all_buckets: Buckets, monkeypatch: pytest.MonkeyPatch) -> Buckets:
+    """An S3 server that this process uses."""
+    for name, value in _all_buckets.environment.items():
+        monkeypatch.setenv(name, value)
+    return _all_buckets
 
 
 @pytest.fixture

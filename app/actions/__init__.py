@@ -2,7 +2,8 @@
 
 items      save, update, delete, get, find       changes    the feed as pages; what devices did, offline included
 devices    list, rename, revoke, acknowledge     receipts   who has it, and waiting for that
+files      upload, download                      intake     content on its way to an item
 access     scopes                                replays    how a repeat is known
 bodies     what callers send, validated          invalid    the error that a bad body gets
-answers    what callers get
+answers    what callers get                      names      of files, as strangers give them
 """

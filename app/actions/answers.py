@@ -6,6 +6,16 @@ from typing import Any
 import msgspec
 
 from app.errors import StarlingError
+from app.model import File
+
+
+class _WithFiles(msgspec.Struct):
+    files: list[File]
+
+
+def files_of(wire: bytes) -> list[File]:
+    """The files of an item."""
+    return msgspec.json.decode(wire, type=_WithFiles).files
 
 
 def json(value: object) -> bytes:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.actions.fields import (
+    Audience,
     Collection,
     Data,
     IsTrue,
@@ -83,6 +84,14 @@ class SaveItem(Asked):
         }
     )
     kind: WritableKind = Field("note", description="What it is: a note, a link (give `url`), or a task to be done.")
+
+
+class FileItem(Asked):
+    """A new item that brings files."""
+
+    audience: Audience | None = Field(
+        None, description="The ids of the devices it is for. Leave it out for all of them; it cannot be changed later."
+    )
 
 
 class UpdateItem(Asked):

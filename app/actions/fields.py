@@ -5,6 +5,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import msgspec
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -112,6 +113,7 @@ Collection = Annotated[Text, Field(min_length=1, max_length=200)]
 Moment = Annotated[datetime, BeforeValidator(_timestamp), AfterValidator(_in_utc)]
 Wait = Annotated[float, Field(ge=0, le=MAX_WAIT_S, allow_inf_nan=False), BeforeValidator(_number)]
 RequestId = Annotated[Text, Field(min_length=1, max_length=200)]
+Audience = Annotated[list[UUID], Field(min_length=1, max_length=100)]
 Seq = Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(_integer)]
 IsTrue = Annotated[Literal[True], BeforeValidator(_true)]
 WritableKind = Literal["note", "link", "task"]

@@ -90,6 +90,14 @@ class WrittenShape(Shape):
     duplicate: bool = Field(description="True: this write was made before; nothing was done a second time.")
 
 
+class UploadedShape(FileShape):
+    """A file that was uploaded, the item that was made of it, and who has that."""
+
+    item: ItemShape
+    delivery: DeliveryShape
+    duplicate: bool = Field(description="True: the same was uploaded before; nothing was done a second time.")
+
+
 class DeletedShape(Shape):
     """What was deleted, and who knows."""
 

@@ -2,6 +2,7 @@
 
 actions    the custom GPT's operations         items, changes, devices, me   the device API
 stream     GET /v1/stream, tickets             health                        is it alive, is it ready
+files      /v1/files                           downloads, ranges             a file as a response, parts of it
 oauth      the OAuth endpoints for programs    openapi                       the documents of all that
 routes     what goes with an access token      declared                      what handlers say for the documents
 visits     browsers: sessions, forms, pages    pages      all pages: signing, consent, account

@@ -33,6 +33,19 @@ def empty(words: str) -> ResponseSpec:
     return ResponseSpec(None, description=words, generate_examples=False)
 
 
+BYTES = "bytes"
+
+
+def file(words: str) -> ResponseSpec:
+    """An answer that is a file."""
+    return ResponseSpec(bytes, description=words, media_type="*/*", generate_examples=False)
+
+
+def takes_bytes(words: str) -> dict[str, Any]:
+    """A body that is a file."""
+    return {BYTES: words}
+
+
 def asks_first(*, always: bool) -> dict[str, Any]:
     """Whether the host asks the person each time, or offers to always allow it (for writes; ChatGPT's word for it)."""
     return {"x-openai-isConsequential": always}

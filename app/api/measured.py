@@ -9,7 +9,7 @@ from prometheus_client import Counter, Histogram
 from app import telemetry
 
 METHODS = frozenset({"GET", "POST", "PATCH", "DELETE"})
-_OF_V1 = {name: name for name in ("ack", "changes", "devices", "items", "me", "stream")}
+_OF_V1 = {name: name for name in ("ack", "changes", "devices", "files", "items", "me", "stream")}
 _OF_ROOT = {
     "actions": "actions",
     "oauth": "oauth",

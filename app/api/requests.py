@@ -1,5 +1,6 @@
 """From a request to what actions take: a JSON body, a principal, a conversation."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from litestar import MediaType, Request, Response
@@ -49,6 +50,15 @@ class StrictRequest(Request[Any, Any, State]):
             if any(word in reason for word in _READABLE):
                 raise InvalidField("body", f"The body cannot be stored: {reason}.") from error
             raise BadRequest(f"The body is no valid JSON: {reason}.") from error
+
+
+async def chunks_of(request: Request[Any, Any, State]) -> AsyncIterator[bytes]:
+    """The body as it comes. Raises `Disconnected` when it breaks off."""
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except InternalServerException as error:
+        raise Disconnected from error
 
 
 def bearer(request: Request[Any, Any, State]) -> str | None:

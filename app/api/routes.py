@@ -6,6 +6,7 @@ from litestar.di import Provide
 from app.api.actions import ActionsController
 from app.api.changes import ChangesController
 from app.api.devices import DevicesController, acknowledge, me
+from app.api.files import FilesController, file_item
 from app.api.items import ItemsController, item_query
 from app.api.requests import caller_of, principal_of
 from app.api.stream import issue_ticket, open_stream, subscriber
@@ -14,6 +15,7 @@ _CALLED = {
     "principal": Provide(principal_of),
     "caller": Provide(caller_of),
     "wanted": Provide(item_query, sync_to_thread=False),
+    "about": Provide(file_item, sync_to_thread=False),
     "subscriber": Provide(subscriber),
 }
 
@@ -29,6 +31,7 @@ def devices() -> Router:
         path="/",
         route_handlers=[
             ItemsController,
+            FilesController,
             ChangesController,
             DevicesController,
             acknowledge,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from app.actions.changes import ChangeActions
 from app.actions.devices import DeviceActions
+from app.actions.files import FileActions
 from app.actions.items import ItemActions
 from app.auth.activation import Activation
 from app.auth.documents import Documents
@@ -28,6 +29,7 @@ class Services:
     items: ItemActions
     changes: ChangeActions
     devices: DeviceActions
+    files: FileActions
     tokens: Tokens
     oauth: OAuth
     registrar: Registrar

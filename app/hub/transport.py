@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from app.hub.arrivals import Arrivals
 
 EXTENSION = "starling.detach"
+CUT = "starling.cut"
 PATIENCE_S = 30.0
 BODY_RATE = 16 * 1024
 """Bytes a second that keep a long body alive: a poor mobile connection has as many."""
@@ -32,7 +33,8 @@ class Successor(Protocol):
 
 
 class DetachingProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, offering `scope["extensions"][EXTENSION](successor) -> bool` to the application.
+    """uvicorn's HTTP protocol, offering `scope["extensions"][EXTENSION](successor) -> bool` to the application, and
+    `[CUT]()`, which drops the connection at once.
 
     A request that has not arrived in PATIENCE_S is answered with 408 (RFC 9110, section 15.5.9) or, before its first
     byte, with the end of the connection. A body may take longer while it comes at BODY_RATE.
@@ -117,7 +119,7 @@ class DetachingProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle  # `self.cycle` is the newest request's, which may wait behind this one
-        cycle.scope["extensions"] = {EXTENSION: self.detach}  # type: ignore[dict-item]
+        cycle.scope["extensions"] = {EXTENSION: self.detach, CUT: self.transport.abort}  # type: ignore[dict-item]
         super()._start_asgi_task(cycle, app)
 
     def detach(self, successor: Successor) -> bool:

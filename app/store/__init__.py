@@ -6,6 +6,7 @@ batch        the working set of a commit        fold        what one change does
 births       new items, in one round trip
 statements   the SQL of a commit                feed        heads and pages of a feed
 items        reading and searching items        devices     devices, acknowledgements, revocation
+files        files of items, and their quota    orphans     files of no item, blobs of no file
 grants       people, tokens, tickets            upkeep      expiry and pruning
 ledger       a transaction of the authorization server: codes, requests (of devices), families (of tokens)
 clients      registered OAuth clients           sessions    people signed in to the pages

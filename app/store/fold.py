@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from app.errors import Conflict, InvalidField, NotFound, RequestIdReused, StarlingError
-from app.model import Item, Kind, Origin, Receiver, Tombstone
+from app.model import File, Item, Kind, Origin, Receiver, Tombstone
 
 CREATED = "created"
 _encoder = msgspec.json.Encoder()
@@ -38,6 +38,8 @@ class Change(msgspec.Struct, frozen=True):
     values: Mapping[str, Any] = msgspec.field(default_factory=dict)
     kind: Kind | None = None
     audience: tuple[UUID, ...] | None = None
+    files: tuple[File, ...] = ()
+    """What an item has from its creation on."""
     replay: Replay | None = None
     epoch: str | None = None
     """The history that the change was made in, where that matters."""
@@ -48,7 +50,12 @@ class Change(msgspec.Struct, frozen=True):
     def weight(self) -> int:
         """About how many bytes it will write."""
         data = self.values.get("data")
-        return 1024 + 4 * len(self.values.get("text") or "") + (len(_encoder.encode(data)) if data else 0)
+        return (
+            1024
+            + 512 * len(self.files)
+            + 4 * len(self.values.get("text") or "")
+            + (len(_encoder.encode(data)) if data else 0)
+        )
 
 
 class Outcome(msgspec.Struct):
@@ -119,7 +126,7 @@ def new_item(change: Change, seq: int, now: datetime) -> Item:
         tags=value("tags") or [],
         data=value("data") or {},
         status=value("status") or "unread",
-        files=[],
+        files=list(change.files),
         audience=None if change.audience is None else list(change.audience),
         deleted=False,
         created_at=now,

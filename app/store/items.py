@@ -47,7 +47,7 @@ class Items:
     async def get(self, feed_id: UUID, item_id: UUID, *, device_id: UUID | None = None) -> Place:
         """One item that is not deleted. Raises `NotFound`."""
         query = select(items.c.wire, items.c.seq, items.c.audience).where(
-            items.c.feed_id == feed_id, items.c.id == item_id, items.c.deleted_at.is_(None), _visible(device_id)
+            items.c.feed_id == feed_id, items.c.id == item_id, items.c.deleted_at.is_(None), visible(device_id)
         )
         async with self._database.transaction(feed_id) as connection:
             row = (await connection.execute(query)).one_or_none()
@@ -73,7 +73,7 @@ class Items:
 
 
 def _matching(feed_id: UUID, query: Query, device_id: UUID | None) -> ColumnElement[bool]:
-    conditions = [items.c.feed_id == feed_id, items.c.deleted_at.is_(None), _visible(device_id)]
+    conditions = [items.c.feed_id == feed_id, items.c.deleted_at.is_(None), visible(device_id)]
     for column, value in (
         (items.c.kind, query.kind),
         (items.c.collection, query.collection),
@@ -86,7 +86,8 @@ def _matching(feed_id: UUID, query: Query, device_id: UUID | None) -> ColumnElem
     return and_(*conditions)
 
 
-def _visible(device_id: UUID | None) -> ColumnElement[bool]:
+def visible(device_id: UUID | None) -> ColumnElement[bool]:
+    """Whether an item is for that device; all are for a client that is none."""
     if device_id is None:
         return literal(True)
     return or_(items.c.audience.is_(None), literal(device_id) == any_(items.c.audience))

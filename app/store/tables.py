@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
 APP_ROLE = "starling_app"
 FEEDS_SETTING = "starling.feeds"
-ROW_SECURED = ("items", "replays", "devices")
+ROW_SECURED = ("items", "replays", "devices", "files")
 
 metadata = MetaData(
     naming_convention={
@@ -123,6 +123,38 @@ devices = Table(
     Column("revoked_at", DateTime(timezone=True)),
     _created_at(),
     postgresql_with={"fillfactor": "70"},
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("sha256", LargeBinary, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("loose_at", DateTime(timezone=True), comment="from when on it may go, unless a file has it; null: one has"),
+    Index("ix_blobs_loose", "loose_at", postgresql_where=text("loose_at is not null")),
+    comment="Content that is stored, or is just being put into its place, whoever it is of.",
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("feed_id", ForeignKey("feeds.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("item_id", Uuid, nullable=False, comment="the item it is of, once that is committed"),
+    Column("name", Text, nullable=False),
+    Column("mime_type", Text, nullable=False),
+    Column("size", BigInteger, nullable=False, comment="bytes; what was announced while it arrives"),
+    Column("sha256", ForeignKey("blobs.sha256"), index=True, comment="null while it arrives"),
+    _created_at(),
+    comment="Files of items. A trigger makes their blob loose when they go, whatever lets them go.",
+)
+
+shelves = Table(
+    "shelves",
+    metadata,
+    Column("feed_id", ForeignKey("feeds.id", ondelete="CASCADE"), primary_key=True),
+    Column("look_at", DateTime(timezone=True), nullable=False, index=True, comment="when to look for files of no item"),
+    comment="Feeds that have files. Who adds one holds the row locked, so that the quota is counted by one at a time.",
 )
 
 clients = Table(
@@ -285,6 +317,16 @@ tickets = Table(
     Column("token_hash", ForeignKey("tokens.hash", ondelete="CASCADE"), nullable=False, index=True),
     Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
     comment="Credentials for one purpose, opening a stream where no header can be sent.",
+)
+
+file_tickets = Table(
+    "file_tickets",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("token_hash", ForeignKey("tokens.hash", ondelete="CASCADE"), nullable=False, index=True),
+    Column("file_id", Uuid, nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
+    comment="Credentials for one file, where no header can be sent.",
 )
 
 lineage = Table(

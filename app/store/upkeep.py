@@ -1,6 +1,6 @@
 """Periodic work on feeds: items that expire become tombstones, old tombstones are pruned, old replays forgotten."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from uuid import UUID
 
@@ -76,21 +76,35 @@ returning (select count(*) from gone)
 class Upkeep:
     """Runs on one process at a time (an advisory lock); each feed is a short transaction of its own."""
 
-    def __init__(self, database: Database, committer: Committer, *, tombstone_age: timedelta) -> None:
+    def __init__(
+        self,
+        database: Database,
+        committer: Committer,
+        *,
+        tombstone_age: timedelta,
+        also: Mapping[str, Callable[[], Awaitable[int]]] | None = None,
+    ) -> None:
+        """`also`: more work, by the name it has in the metrics."""
         self._database = database
+        self._also = also or {}
         self._committer = committer
         self._age = tombstone_age
 
     async def run_once(self) -> dict[str, int] | None:
-        """`{"expired", "pruned", "forgotten"}`, or None when another process is at it. Raises `Unavailable`."""
+        """How much was `expired`, `pruned`, `forgotten`, and so on; None when another process is at it.
+
+        Raises `Unavailable`.
+        """
         async with passing_failures(), self._database.engine.connect() as connection:
             if not (await connection.execute(_TRY_LOCK)).scalar_one():
                 return None
             await connection.commit()
             try:
-                done = {"expired": await self.expire(), "pruned": await self.prune(), "forgotten": await self.forget()}
-                for work, rows in done.items():
-                    telemetry.upkeep_rows.labels(work).inc(rows)
+                works = {"expired": self.expire, "pruned": self.prune, "forgotten": self.forget, **self._also}
+                done = {}
+                for name, work in works.items():
+                    done[name] = await work()
+                    telemetry.upkeep_rows.labels(name).inc(done[name])
                 return done
             finally:
                 await connection.execute(_UNLOCK)

@@ -8,6 +8,7 @@ import pytest
 from app.model import Scope
 from tests.harness.live import Live
 from tests.harness.problems import problem
+from tests.harness.uploads import Uploader
 
 CALLS: list[tuple[str, str, Any]] = [
     ("GET", "/actions/items/{item}", None),
@@ -15,6 +16,7 @@ CALLS: list[tuple[str, str, Any]] = [
     ("DELETE", "/actions/items/{item}", None),
     ("GET", "/actions/items/{item}/delivery", None),
     ("GET", "/v1/items/{item}", None),
+    ("GET", "/v1/files/{file}", None),
     ("PATCH", "/v1/devices/{device}", {"name": "mine"}),
     ("DELETE", "/v1/devices/{device}", None),
 ]
@@ -27,10 +29,11 @@ async def test_another_users_id_is_answered_like_an_unknown_one(live: Live, meth
     device = await owner.device(SECRET)
     owners = await live.assistant(owner, scopes=Scope)
     item = (await owners.save(title=SECRET))["item"]
+    file = await Uploader(live, device.token).upload(SECRET.encode(), name=SECRET)
     intruder = await live.assistant(stranger, scopes=Scope)
 
-    foreign = await intruder.call(method, path.format(item=item["id"], device=device.id), body)
-    unknown = await intruder.call(method, path.format(item=uuid4(), device=uuid4()), body)
+    foreign = await intruder.call(method, path.format(item=item["id"], device=device.id, file=file["id"]), body)
+    unknown = await intruder.call(method, path.format(item=uuid4(), device=uuid4(), file=uuid4()), body)
 
     assert problem(foreign, 404, "not_found") == problem(unknown, 404, "not_found")
     assert SECRET not in foreign.text
@@ -65,8 +68,8 @@ async def test_an_id_that_another_user_took_can_be_taken_again(live: Live) -> No
         assert (await live.get(f"/v1/items/{item_id}", device.token)).json()["title"] == title
 
 
-@pytest.mark.parametrize("path", ["/v1/items/{}", "/actions/items/{}", "/actions/items/{}/delivery"])
+@pytest.mark.parametrize("path", ["/v1/items/{}", "/actions/items/{}", "/actions/items/{}/delivery", "/v1/files/{}"])
 @pytest.mark.parametrize("item_id", ["1", "0", "..", "null", "%00", "not-a-uuid", "0" * 5000])
 async def test_what_is_no_id_is_not_found(live: Live, path: str, item_id: str) -> None:
-    token = await (await live.person()).token()
+    token = await (await live.person()).token(scopes=Scope)
     problem(await live.get(path.format(item_id), token), 404, "not_found")

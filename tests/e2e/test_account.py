@@ -1,6 +1,7 @@
 """The account itself: its password, its end."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -13,6 +14,7 @@ from tests.harness.browser import PASSWORD, Browser
 from tests.harness.live import Live
 from tests.harness.oauth import OAuthClient, refused
 from tests.harness.people import Assistant, Person
+from tests.harness.uploads import Uploader
 
 KEPT = {"clients", "throttles", "lineage"}
 
@@ -79,17 +81,21 @@ async def test_a_person_takes_everything_along_and_nothing_of_others(live: Live,
 
 
 async def test_a_deleted_account_leaves_nothing_and_its_streams_end(
-    live: Live, browser: Browser, database_url: str
+    live: Live, browser: Browser, database_url: str, own_dir: Path
 ) -> None:
     stranger = await live.person()
     other = await stranger.device("other")
     await (await live.assistant(stranger)).save(title="stays")
+    shared = await Uploader(live, other.token).upload(b"shared")
     before = await rows(database_url)
     email = await browser.sign_up()
     gpt = await OAuthClient.make(live)
     person = Person(live.starling.database, await live.starling.grants.feed_of(email), email)
     given = await gpt.grant(person)
     await Assistant(live.http, given["access_token"]).save(title="gone")
+    device = await person.device()
+    for content in (b"own", b"shared"):
+        await Uploader(live, device.token).upload(content)
     asked, pending = await ask(live), await gpt.code(person)
     await browser.go("/activate")
     await browser.send("/activate", user_code=asked["user_code"])
@@ -104,6 +110,8 @@ async def test_a_deleted_account_leaves_nothing_and_its_streams_end(
     await browser.send("/account/delete", password=PASSWORD)
     assert browser.path == "/sign-in"
     await stream.until_event("revoked", within=6)
+    await live.starling.upkeep.run_once()
+    assert [path.name for path in (own_dir / "blobs" / "sha256").iterdir()] == [shared["sha256"]]
     after = await rows(database_url)
     assert {name: n for name, n in after.items() if name not in KEPT} == {
         name: n for name, n in before.items() if name not in KEPT
@@ -114,4 +122,5 @@ async def test_a_deleted_account_leaves_nothing_and_its_streams_end(
     refused(await gpt.redeem(pending), "invalid_grant")
     assert (await browser.send("/sign-in", email=email, password=PASSWORD)).status_code == 403
     await (await live.assistant(stranger)).save(title="also stays")
-    await kept.until_seq(2)
+    await kept.until_seq(3)
+    assert (await Uploader(live, other.token).fetch(shared["id"])).content == b"shared"

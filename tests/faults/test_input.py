@@ -219,6 +219,48 @@ async def test_a_malformed_header_is_refused(live: Live, device: TestDevice, hea
     assert answer.status in {status, 400, 431}
 
 
+HOSTILE = [
+    "name=%00",
+    "title=a%00b",
+    "collection=%ed%a0%80",
+    "audience=x",
+    "audience=",
+    "request_id=",
+    "title=" + "x" * 501,
+]
+HOSTILE += ["request_id=" + "x" * 201, "collection=%00", "name=%ff", "name=..%2f..%2fx", "name=%e2%80%ae", "wat=1"]
+HOSTILE += ["name=" + "x" * 20_000, "audience=" + "&audience=".join(str(uuid4()) for _ in range(101))]
+
+
+@pytest.mark.case(23, f"{len(HOSTILE)} hostile queries of an upload")
+async def test_an_upload_with_a_query_of_any_bytes_is_made_or_refused(live: Live) -> None:
+    device = await (await live.person()).device()
+    for n, query in enumerate(HOSTILE):
+        parts = request("POST", f"/v1/files?{query}", device.token, body=b"%d" % n)
+        answer = await exchange(live.url, parts)
+        assert answer.status in {201, 400, 422}, query
+        if answer.status == 201:
+            file = json.loads(answer.body)
+            assert not set(file["name"]) & set("/\\\0\u202e")
+            got = await exchange(live.url, request("GET", f"/v1/files/{file['id']}", device.token))
+            assert (got.status, got.body) == (200, b"%d" % n)
+
+
+@pytest.mark.case(22, "names and types of files")
+async def test_line_ends_in_a_files_name_make_no_event_and_no_header(live: Live) -> None:
+    device = await (await live.person()).device()
+    stream = await (await live.listen(device)).until_ready()
+    name = "a\r\nevent: bye\r\n\r\n\u2028\u0085x-evil: 1"
+    answer = await live.http.post("/v1/files", params={"name": name}, content=b"x", headers=device.headers)
+    file = answer.json()
+    assert file["name"] == "aevent: byex-evil: 1"
+    await stream.until_seq(file["item"]["seq"])
+    assert stream.names[-1] == "item"
+    assert stream.items[-1] == file["item"]
+    got = await live.get(f"/v1/files/{file['id']}", device.token)
+    assert "x-evil" not in got.headers
+
+
 async def test_a_conversation_of_any_bytes_is_kept_as_it_came(live: Live) -> None:
     device = await (await live.person()).device()
     header = "openai-conversation-id: \xff\x85\xe9"

@@ -6,6 +6,7 @@ Everywhere      people     a person with devices and tokens      listener   a de
                 raw        requests as bytes                     offline    what a device did while offline
                 afresh     a fresh read of the state             directories for clusters
                 buses      a bus between processes, played by objects
+                uploads    a device that uploads and downloads   buckets    an S3 server
 The hub         room       a hub whose devices only write down
 Faults          journal    what clients asked and were told      checker    names what went wrong in it
                 survivors  clients that outlive kills            trial      servers, clients and the verdict

@@ -36,7 +36,7 @@ VALUES = st.fixed_dictionaries(
     },
 )
 """Hypothesis makes the fields of an item."""
-_CHANGE = {"kind", "audience", "replay", "epoch", "fresh"}
+_CHANGE = {"kind", "audience", "files", "replay", "epoch", "fresh"}
 
 
 def put(feed_id: UUID, item_id: UUID | None = None, base: Base = "create", **said: Any) -> Change:

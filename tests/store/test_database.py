@@ -15,6 +15,7 @@ from app.errors import Unavailable, UnsafeDatabase
 from app.store import database as module
 from app.store.commit import Committer
 from app.store.database import Database, is_data_error, is_passing, sqlstate
+from app.store.files import Files, Quota
 from app.store.tables import FEEDS_SETTING, ROW_SECURED
 from tests.harness.people import Person
 from tests.store.conftest import Sql
@@ -25,6 +26,7 @@ INSERTS = {
     "replays": "insert into replays (feed_id, key, fingerprint, item_id, seq, expires_at)"
     " values (:feed, '', '', :id, 9, now())",
     "devices": "insert into devices (feed_id, id, name, kind) values (:feed, :id, 'x', 'cli')",
+    "files": "insert into files (feed_id, id, item_id, name, mime_type, size) values (:feed, :id, :id, 'x', 'x/x', 1)",
 }
 
 
@@ -35,6 +37,7 @@ async def feeds(database: Database, committer: Committer) -> tuple[UUID, UUID]:
     for person in people:
         await person.device()
         await committer.submit(put(person.feed_id, replay=named(b"k")))
+        await Files(database, Quota(1, 1)).announce(person.feed_id, uuid4(), "x", "x/x", 1)
     return people[0].feed_id, people[1].feed_id
 
 

@@ -16,12 +16,13 @@ from litestar.routes import HTTPRoute
 from pydantic import BaseModel
 
 from app.actions.shapes import ProblemShape
-from app.api.declared import PROBLEM, SCHEME
+from app.api.declared import BYTES, PROBLEM, SCHEME
 from app.api.openapi.schemas import Schema, cleaned, of_parameter
 
 METHODS = ("get", "post", "patch", "put", "delete")
 PLACEHOLDER_URL = "https://starling.example.com"
 JSON = "application/json"
+BINARY: Schema = {"type": "string", "format": "binary"}
 REFUSALS = {
     "401": "The access token is missing, expired or revoked.",
     "403": "The access token does not carry the scope that this needs.",
@@ -72,6 +73,8 @@ def _operation(found: Schema, handler: HTTPRouteHandler, schemas: dict[str, Sche
     if "data" in handler.parsed_fn_signature.parameters:
         body = handler.parsed_fn_signature.parameters["data"].annotation
         operation["requestBody"] = {"required": True, "content": {JSON: {"schema": _reference(body, schemas)}}}
+    if words := handler.opt.get(BYTES):
+        operation["requestBody"] = {"description": words, "required": True, "content": {"*/*": {"schema": BINARY}}}
     operation["responses"] = dict(sorted(_responses(operation, handler, schemas)))
     return operation
 
@@ -106,6 +109,8 @@ def _responses(
 
 def _reference(model: Any, schemas: dict[str, Schema]) -> Schema:
     """Where the model stands among the schemas, which it and all that it holds are added to."""
+    if model is bytes:
+        return BINARY
     if not isinstance(model, type) or not issubclass(model, BaseModel):
         return {"type": "string"}
     schema = cleaned(model.model_json_schema(ref_template="#/components/schemas/{model}"))
