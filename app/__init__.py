@@ -9,5 +9,5 @@ local      the embedded Postgres            outbound   requests to URLs that cal
 blobs      content of files                 doors      what hosts of assistants are given
 telemetry  logs and metric names            settings   all configuration
 shared     reads that callers share         errors     every error
-model      the vocabulary
+model      the vocabulary                   limits     how often each may ask
 """

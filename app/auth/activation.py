@@ -2,15 +2,18 @@
 
 from datetime import timedelta
 
-from app.auth.people import network
 from app.auth.tokens import digest
 from app.auth.usercodes import normalized
+from app.limits.networks import network
 from app.store.ledger import Ledgers
 from app.store.requests import DeviceRequest
 from app.store.sessions import Account
 from app.store.throttles import Throttles
 
 TRIES = 5
+"""Of a person."""
+TRIES_PER_ADDRESS = 50
+"""Of all who share it: one of them must not keep the others out."""
 PERIOD = timedelta(minutes=10)
 REQUESTS_PER_ADDRESS = 60
 
@@ -25,11 +28,12 @@ class Activation:
     async def find(self, typed: str, account: Account, address: str) -> DeviceRequest | None:
         """The open request with this code. Raises `TooManyRequests` after five codes that were none."""
         hashed = digest(normalized(typed))
-        for who in (str(account.user_id), network(address)):
-            await self._throttles.hit("user code", who, limit=TRIES, period=PERIOD)
+        tries = {str(account.user_id): TRIES, network(address): TRIES_PER_ADDRESS}
+        for who, limit in tries.items():
+            await self._throttles.hit("user code", who, limit=limit, period=PERIOD)
         found = await self._ledgers.run(lambda ledger: ledger.requests.find(hashed))
         if found is not None:
-            for who in (str(account.user_id), network(address)):
+            for who in tries:
                 await self._throttles.give_back("user code", who)
         return found
 

@@ -14,10 +14,10 @@ from urllib.parse import unquote, urlsplit
 import structlog
 from pydantic_core import from_json
 
-from app.auth.people import network
 from app.auth.redirects import is_registrable
 from app.auth.registration import PUBLIC, InvalidMetadata, read_metadata
 from app.errors import ClientRefused, StarlingError
+from app.limits.networks import network
 from app.outbound import FetchFailed, FetchTooLarge, Internet, Outbound, Response, UrlRefused
 from app.store.clients import Registration
 from app.store.descriptions import Descriptions

@@ -1,7 +1,6 @@
 """People sign up, in and out of the pages."""
 
 import asyncio
-import ipaddress
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from typing import Literal
@@ -10,6 +9,7 @@ from app.auth.failures import Failures
 from app.auth.passwords import MAX_LENGTH, hash_password, verify_password
 from app.auth.tokens import digest, new_secret
 from app.errors import InvalidField, InvitationNeeded, SignInAgain, SignUpClosed, WrongPassword
+from app.limits.networks import network
 from app.model import Message
 from app.store.accounts import Accounts
 from app.store.database import Database
@@ -182,14 +182,3 @@ def is_email(text: str) -> bool:
     user, at, host = text.rpartition("@")
     is_plain = len(text) <= MAX_EMAIL and text.isprintable() and " " not in text
     return is_plain and bool(user and at and host)
-
-
-def network(address: str) -> str:
-    """Whom an address belongs to, as far as it can be told: with IPv6, everybody has at least a /64."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if parsed.version == 4:
-        return address
-    return str(ipaddress.ip_network((parsed, 64), strict=False))

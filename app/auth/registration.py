@@ -6,16 +6,18 @@ from typing import Any
 
 from app.auth.asked import Answer
 from app.auth.clients import ASSISTANT_SCOPES, GRANT_TYPES
-from app.auth.people import network
 from app.auth.redirects import is_registrable
 from app.auth.tokens import digest, new_secret
+from app.limits.networks import CUSTOMER, SITE, network
 from app.model import Scope
 from app.store.clients import Clients, Registration
 from app.store.throttles import Throttles
 
-MAX_NAME, MAX_REDIRECTS, MAX_CLIENTS = 100, 10, 10_000
-PER_HOUR = 20
-KEEP_UNUSED = timedelta(days=7)
+MAX_NAME, MAX_REDIRECTS = 100, 10
+PER_HOUR, PER_HOUR_OF_SITE = 20, 100
+"""Of an address, and of a site with very many."""
+KEEP_UNUSED, MAX_UNUSED = timedelta(days=7), 10_000
+"""Of clients that nobody lets in, the newest."""
 PUBLIC = "none"
 METHODS = (PUBLIC, "client_secret_basic", "client_secret_post")
 
@@ -33,13 +35,13 @@ class Registrar:
 
     async def register(self, sent: Any, address: str) -> Answer:
         """The client's metadata with its id, and its secret if it asked for one. Raises `TooManyRequests`."""
-        await self._throttles.hit("register", network(address), limit=PER_HOUR, period=timedelta(hours=1))
+        for prefix, limit in ((CUSTOMER, PER_HOUR), (SITE, PER_HOUR_OF_SITE)):
+            who = network(address, prefix)
+            await self._throttles.hit(f"register /{prefix}", who, limit=limit, period=timedelta(hours=1))
         try:
             metadata = read_metadata(sent)
         except InvalidMetadata as error:
             return Answer(400, {"error": error.args[0], "error_description": error.args[1]}, [])
-        if await self._clients.count_registered(KEEP_UNUSED) >= MAX_CLIENTS:
-            return Answer(400, {"error": "invalid_client_metadata", "error_description": "Too many clients."}, [])
         method = metadata["token_endpoint_auth_method"]
         secret = None if method == PUBLIC else new_secret("sts")
         client_id = f"client-{secrets.token_hex(8)}"
@@ -53,6 +55,7 @@ class Registrar:
                 made_by="registration",
             )
         )
+        await self._clients.clear_unused(KEEP_UNUSED, MAX_UNUSED)
         more = {} if secret is None else {"client_secret": secret, "client_secret_expires_at": 0}
         return Answer(201, {"client_id": client_id, **more, **metadata}, [])
 

@@ -8,10 +8,11 @@ from datetime import timedelta
 import msgspec
 
 from app.auth.browsers import derived, hashed, s256, sealed, unsealed
-from app.auth.people import SESSION_LIFE, People, network
+from app.auth.people import SESSION_LIFE, People
 from app.auth.provider import Provider, Vouched
 from app.auth.tokens import digest, new_secret
 from app.errors import AlreadyExists, SignInFailed, StarlingError, WrongPassword
+from app.limits.networks import network
 from app.store.database import Database
 from app.store.grants import Grants
 from app.store.identities import Identity

@@ -65,26 +65,33 @@ class Clients:
             return [as_registration(row) for row in await connection.execute(query)]
 
     async def revoke(self, client_id: str) -> list[Revoked]:
-        """Deletes the client with all that it was given; the feeds that lost something. Raises `NotFound`."""
+        """Deletes the client with all that it was given; the feeds that lost something. Raises `NotFound`.
+
+        Its row is locked first, as by those who give it something: what is just being given is waited for, and goes.
+        """
+        mine = select(clients.c.id).where(clients.c.id == client_id).with_for_update()
         held = [select(each.c.feed_id).where(each.c.client_id == client_id) for each in (tokens, grants)]
         locked = select(feeds.c.id).where(feeds.c.id.in_(union(*held))).order_by(feeds.c.id).with_for_update()
         raised = update(feeds).values(auth=feeds.c.auth + 1).returning(feeds.c.id, feeds.c.auth)
         own = select(grants.c.device_id).where(grants.c.client_id == client_id)
         async with self._database.transaction() as connection:
+            if (await connection.execute(mine)).one_or_none() is None:
+                raise NotFound(f"There is no client {client_id}.")
             ids = list((await connection.execute(locked)).scalars())
             rows = (await connection.execute(raised.where(feeds.c.id.in_(ids)))).all()
             await connection.execute(SET_FEEDS, {"feeds": array(ids)})
             await connection.execute(update(devices).values(revoked_at=func.now()).where(devices.c.id.in_(own)))
-            gone = await connection.execute(delete(clients).where(clients.c.id == client_id))
-            if gone.rowcount == 0:
-                raise NotFound(f"There is no client {client_id}.")
+            await connection.execute(delete(clients).where(clients.c.id == client_id))
         return [Revoked(row.id, row.auth) for row in rows]
 
-    async def count_registered(self, keep_unused: timedelta) -> int:
-        """How many have registered themselves, after removing those that nobody let in for so long."""
-        mine = clients.c.made_by == "registration"
-        unused = delete(clients).where(mine, clients.c.created_at < func.now() - keep_unused)
-        is_used = exists().where(grants.c.client_id == clients.c.id)
+    async def clear_unused(self, keep: timedelta, most: int) -> None:
+        """Removes clients that registered themselves and act for nobody: older ones, and the oldest above `most`."""
+        is_used = exists().where(grants.c.client_id == clients.c.id, grants.c.revoked_at.is_(None))
+        unused = select(clients.c.id).where(clients.c.made_by == "registration", ~is_used)
+        above = unused.order_by(clients.c.created_at.desc(), clients.c.id).offset(most)
+        old = unused.where(clients.c.created_at < func.now() - keep)
+        # Whom somebody is just letting in is locked, and left alone; then nobody can be let in until they are gone.
+        locked = select(clients.c.id).where(clients.c.id.in_(union(above, old))).with_for_update(skip_locked=True)
         async with self._database.transaction() as connection:
-            await connection.execute(unused.where(~is_used))
-            return int((await connection.execute(select(func.count()).where(mine))).scalar_one())
+            ids = list((await connection.execute(locked)).scalars())
+            await connection.execute(delete(clients).where(clients.c.id.in_(ids), ~is_used))

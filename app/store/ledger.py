@@ -31,8 +31,9 @@ class Ledger:
         self.families = Families(connection)
 
     def client(self, client_id: str) -> Registration | None:
-        """A registered client."""
+        """A registered client, which cannot be deleted before the end: whoever deletes it locks it first, too."""
         query = select(*COLUMNS).where(clients.c.id == client_id, clients.c.made_by.is_not(None))
+        query = query.with_for_update(read=True, key_share=True)
         row = self._connection.execute(query).one_or_none()
         return None if row is None else as_registration(row)
 

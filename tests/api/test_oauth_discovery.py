@@ -7,7 +7,9 @@ from authlib.oauth2 import rfc8414, rfc9207
 
 from app.auth import registration
 from app.auth.oauth import Refused
+from app.errors import TooManyRequests
 from app.model import Scope
+from app.store.clients import Clients
 from tests.harness.live import Live
 from tests.harness.oauth import OAuthClient, pkce, refused
 
@@ -102,9 +104,22 @@ async def test_registering_is_limited(live: Live, monkeypatch: pytest.MonkeyPatc
     assert [(await register(live, body)).status_code for _ in range(3)] == [201, 201, 429]
     answer = await register(live, body)
     assert 0 < int(answer.headers["retry-after"]) <= 3600
-    monkeypatch.setattr(registration, "PER_HOUR", 1000)
-    monkeypatch.setattr(registration, "MAX_CLIENTS", 2)
-    refused(await register(live, body), "invalid_client_metadata")
+
+
+async def test_a_site_with_many_networks_registers_no_more_than_some_and_nobody_is_refused_for_it(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registration, "PER_HOUR_OF_SITE", 3)
+    monkeypatch.setattr(registration, "MAX_UNUSED", 2)
+    registrar, body = live.starling.services.registrar, {"redirect_uris": ["https://a.example/"]}
+    for number in range(3):
+        assert (await registrar.register(body, f"2001:db8:1:{number}::1")).status == 201
+    with pytest.raises(TooManyRequests):
+        await registrar.register(body, "2001:db8:1:9::1")
+    newest = await registrar.register(body, "2001:db8:2::1")
+    kept = [each.id for each in await Clients(live.starling.database).all()]
+    assert len(kept) == 2
+    assert newest.body["client_id"] in kept
 
 
 async def test_pages_of_other_origins_may_call_what_programs_call(live: Live) -> None:

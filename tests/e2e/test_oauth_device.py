@@ -116,8 +116,8 @@ async def test_of_fifty_that_redeem_a_device_code_one_gets_a_token(wide: Live) -
     assert (await wide.get("/v1/me", winners[0].json()["access_token"])).status_code == 401
 
 
-@pytest.mark.case(28, "codes are guessed: five tries for a person, whatever they are")
-async def test_a_person_has_five_tries(live: Live) -> None:
+@pytest.mark.case(28, "codes are guessed: five tries for a person, whatever they are; 50 for an address")
+async def test_a_person_has_five_tries_and_an_address_more(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     person, asked = await live.person(), await ask(live)
     account, activation = await account_of(live, person), live.starling.services.activation
     typed = asked["user_code"].lower().replace("-", " ")
@@ -133,6 +133,11 @@ async def test_a_person_has_five_tries(live: Live) -> None:
         await activation.find(typed, account, "192.0.2.2")
     with pytest.raises(TooManyRequests):
         await activation.answer(typed, account, "192.0.2.2", approved=True)
+    neighbour = await account_of(live, await live.person())
+    assert await activation.find(typed, neighbour, "192.0.2.1") is not None
+    monkeypatch.setattr("app.auth.activation.TRIES_PER_ADDRESS", 7)
+    for _ in range(2):
+        assert await activation.find("BBBB-BBBB", neighbour, "192.0.2.1") is None
     stranger = await account_of(live, await live.person())
     with pytest.raises(TooManyRequests):
         await activation.find(typed, stranger, "192.0.2.1")
