@@ -169,14 +169,14 @@ class ClientRefused(StarlingError):
 
 
 class TooManyRequests(StarlingError):
-    """Too many tries: wait before the next one."""
+    """Too many requests: wait before the next one."""
 
     status = 429
     code = "too_many_requests"
 
     def __init__(self, detail: str | None = None, *, retry_after: int = 1, **members: Any) -> None:
         self.retry_after = retry_after
-        super().__init__(detail, retryable=True, **members)
+        super().__init__(detail, retryable=True, retry_after=retry_after, **members)
 
 
 class Unavailable(StarlingError):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import structlog
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 
@@ -21,6 +21,7 @@ from app.actions.items import ItemActions
 from app.actions.receipts import Receipts
 from app.api import problems
 from app.api.health import health, ready
+from app.api.limited import by_network
 from app.api.oauth import OAuthController, authorization_server, mcp_resource, protected_resource
 from app.api.openapi.serving import document
 from app.api.pages import pages
@@ -44,6 +45,8 @@ from app.bus.shared_presence import SharedPresence
 from app.errors import Unavailable
 from app.gauges import Gauges
 from app.hub.hub import Caps, Hub
+from app.limits.limiter import Limiter
+from app.limits.shared import SharedLimiter
 from app.model import Acked, Changed, Revoked
 from app.outbound import Internet
 from app.settings import MAX_BODY_BYTES, Settings
@@ -104,6 +107,7 @@ class Starling:
             also={"files": orphans.files, "blobs": orphans.blobs},
         )
         self.tokens = Tokens(self.grants)
+        self.limiter = _limiter(settings)
         self.receipts = Receipts(self.devices, self.presence)
         self.hub = Hub(
             self.reader,
@@ -140,6 +144,7 @@ class Starling:
             hub=self.hub,
             presence=self.presence,
             bus=self.bus,
+            limiter=self.limiter,
             check_ready=self.database.ping,
             public_url=public_url,
             tombstone_days=settings.tombstone_days,
@@ -181,6 +186,7 @@ class Starling:
                     self.bus.run(self.hub.check_soon),
                     self.presence.run(),
                     self.services.people.failures.run(),
+                    *([] if self.limiter is None else [self.limiter.run()]),
                     self._keep_up(),
                     Gauges(self.hub, self.committer, self.bus, pools).run(),
                 )
@@ -217,6 +223,12 @@ def _provider(settings: Settings, public_url: str) -> Provider | None:
     return Provider(issuer, client_id, secret, label, f"{public_url}{CALLBACK}")
 
 
+def _limiter(settings: Settings) -> Limiter | None:
+    if settings.rate_limits == "off":
+        return None
+    return Limiter() if settings.redis_url is None else SharedLimiter(settings.redis_url)
+
+
 def web_app(starling: Starling) -> Litestar:
     """The Litestar application."""
 
@@ -226,19 +238,20 @@ def web_app(starling: Starling) -> Litestar:
             yield
 
     services = starling.services
-    return Litestar(
+    public = Router(
+        path="/",
         route_handlers=[
-            actions(),
-            devices(),
-            document,
             pages(),
-            health,
-            ready,
+            document,
             OAuthController,
             authorization_server,
             protected_resource,
             mcp_resource,
         ],
+        guards=[by_network],
+    )
+    return Litestar(
+        route_handlers=[actions(), devices(), public, health, ready],
         dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
         exception_handlers=problems.HANDLERS,
         request_class=StrictRequest,

@@ -1,5 +1,6 @@
 """All configuration, read once from the environment (`STARLING_*`) by the composition root and passed on from there."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -24,7 +25,8 @@ class Settings(BaseSettings):
     public_url: str | None = None
     """Where clients reach this server. None: the address it listens on."""
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
-    """Addresses or networks whose X-Forwarded-* headers are believed, comma-separated. None are by default."""
+    """Addresses or networks whose X-Forwarded-* headers are believed, comma-separated. None are by default, and never
+    all."""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """Loopback port of `/metrics`. None: not served."""
 
@@ -39,6 +41,8 @@ class Settings(BaseSettings):
     oidc_label: str | None = Field(default=None, max_length=60)
     """What people call it. None: its host."""
 
+    rate_limits: Literal["on", "off"] = "on"
+    """Whether it is limited how often each may ask; `off` is for benchmarks."""
     streams_per_device: int = Field(default=4, ge=1)
     streams_per_user: int = Field(default=64, ge=1)
     stream_lifetime_s: int = Field(default=600, ge=1)
@@ -65,6 +69,19 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Who is believed may say that it is anybody: each is named, and what is misspelt is not passed over."""
+        for part in value:
+            try:
+                named = ip_network("0.0.0.0/0" if part == "*" else part)
+            except ValueError:
+                raise ValueError(f"{part!r} is no address or network, such as 10.0.0.5 or 10.0.0.0/24") from None
+            if named.prefixlen == 0:
+                raise ValueError(f"{part!r} would believe everybody; name the proxies")
+        return value
 
     @field_validator("database_url")
     @classmethod

@@ -61,6 +61,7 @@ replies = Counter("starling_replies", "HTTP replies begun.", ["route", "status"]
 request_seconds = Histogram(
     "starling_request_seconds", "From a request's head to its reply's.", ["route", "method"], buckets=QUICK[1:]
 )
+limited = Counter("starling_limited", "Requests refused because a budget was used up.", ["budget"])
 
 # Files
 file_bytes = Counter("starling_file_bytes", "Bytes of files that came in and went out.", ["way"])

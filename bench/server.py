@@ -72,9 +72,9 @@ def database_url(data_dir: Path) -> str:
 
 @contextmanager
 def starling(data_dir: Path, *, workers: int = 1, **settings: object) -> Iterator[Running]:
-    """`starling serve` on this directory. `settings` become `STARLING_*` variables."""
+    """`starling serve` on this directory, without rate limits. `settings` become `STARLING_*` variables."""
     command = [*SERVE, "--workers", str(workers)]
-    with process(command, {"data_dir": data_dir, **settings}, data_dir / "serve.log") as running:
+    with process(command, {"data_dir": data_dir, "rate_limits": "off", **settings}, data_dir / "serve.log") as running:
         yield running
 
 

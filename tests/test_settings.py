@@ -19,7 +19,7 @@ def test_the_defaults_are_the_protocols() -> None:
     assert (settings.database_url, str(settings.data_dir), settings.public_url) == (None, ".starling", None)
     assert (settings.trusted_proxies, settings.metrics_port, settings.unsafe_durability) == ((), None, False)
     assert (settings.streams_per_device, settings.streams_per_user, settings.stream_lifetime_s) == (4, 64, 600)
-    assert settings.tombstone_days == 90
+    assert (settings.tombstone_days, settings.rate_limits) == (90, "on")
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,13 @@ def test_database_addresses_as_providers_write_them(monkeypatch: pytest.MonkeyPa
         ("DATABASE_URL", "db.example"),
         ("REDIS_URL", "redis.example:6379"),
         ("REDIS_URL", "http://redis.example"),
+        ("TRUSTED_PROXIES", "*"),
+        ("TRUSTED_PROXIES", "127.0.0.1,*"),
+        ("TRUSTED_PROXIES", "0.0.0.0/0"),
+        ("TRUSTED_PROXIES", "::/0"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("TRUSTED_PROXIES", "nginx"),
+        ("RATE_LIMITS", "some"),
         ("STREAMS_PER_DEVICE", "0"),
         ("STREAMS_PER_USER", "x"),
         ("STREAM_LIFETIME_S", "0"),

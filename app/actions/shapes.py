@@ -169,6 +169,7 @@ class ProblemShape(Shape):
     allowed: list[str] = Field(default_factory=list, description="What would be accepted there.")
     limit: JsonValue = Field(default_factory=int, description="The bound that was crossed.")
     retryable: bool = Field(default_factory=bool, description="Whether the same request may work later.")
+    retry_after: int = Field(default_factory=int, description="In how many seconds, for too many requests.")
     next_step: str = Field(default_factory=str, description="What to do about it.")
 
 

@@ -8,5 +8,5 @@ routes     what goes with an access token      declared                      wha
 visits     browsers: sessions, forms, pages    pages      all pages: signing, consent, account
 requests   bodies, principals, conversations   problems                      every error, rendered once
 cors       who may call from a browser         services                      what the handlers are given
-measured   counts and times every reply
+measured   counts and times every reply         limited                       what requests cost
 """

@@ -12,8 +12,10 @@ from app.actions.bodies import SaveItem, UpdateItem
 from app.actions.items import Caller
 from app.actions.shapes import DeletedShape, DeliveredShape, DevicesShape, FoundShape, ItemShape, WrittenShape
 from app.api.declared import answer, asks_first, needs, refusal
+from app.api.limited import spends
 from app.api.requests import Wait, json_response
 from app.api.services import Services
+from app.limits.budgets import ACTIONS
 from app.model import Principal, Scope
 from app.store.items import Query
 
@@ -27,6 +29,7 @@ class ActionsController(Controller):
     """What an assistant calls."""
 
     path = "/actions"
+    opt = spends(ACTIONS)
 
     @post(
         "/items",

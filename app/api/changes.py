@@ -1,8 +1,9 @@
 """The feed as pages, and what devices did to it: `/v1/changes`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import Controller, Response, get, post
+from litestar import Controller, Request, Response, get, post
+from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, QueryParameter
 
@@ -10,8 +11,10 @@ from app.actions.bodies import DeviceChanges
 from app.actions.items import Caller
 from app.actions.shapes import ChangeResultsShape, PageShape
 from app.api.declared import answer, needs, refusal
+from app.api.limited import charge, payer, spends
 from app.api.requests import json_response
 from app.api.services import Services
+from app.limits.budgets import CHANGES, WRITES
 from app.model import Principal, Scope
 
 MAX_POLL_S = 30
@@ -21,6 +24,7 @@ class ChangesController(Controller):
     """The feed without a stream."""
 
     path = "/v1/changes"
+    opt = spends(CHANGES)
 
     @get(
         operation_id="readChanges",
@@ -56,10 +60,15 @@ class ChangesController(Controller):
         },
     )
     async def write(
-        self, data: JSONBody[DeviceChanges], caller: NamedDependency[Caller], services: NamedDependency[Services]
+        self,
+        request: Request[Any, Any, State],
+        data: JSONBody[DeviceChanges],
+        caller: NamedDependency[Caller],
+        services: NamedDependency[Services],
     ) -> Response[bytes]:
         """What a device did, in order, each change on its own.
 
         A field conflicts if somebody changed it after `base_seq` to another value; the current item comes back.
         """
+        charge(request, services.limiter, WRITES, payer(caller.principal), len(data.changes))
         return json_response(await services.changes.write(caller.through("device"), data))

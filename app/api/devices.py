@@ -11,8 +11,10 @@ from app.actions import answers
 from app.actions.bodies import Ack, Rename
 from app.actions.shapes import DeviceShape, DevicesShape, MeShape
 from app.api.declared import answer, empty, needs, refusal
+from app.api.limited import spends
 from app.api.requests import json_response
 from app.api.services import Services
+from app.limits.budgets import ACKS, API
 from app.model import Principal, Scope
 
 DeviceId = Annotated[UUID, PathParameter(description="The device's id.")]
@@ -22,6 +24,7 @@ class DevicesController(Controller):
     """The user's devices."""
 
     path = "/v1/devices"
+    opt = spends(API)
 
     @get(
         operation_id="readDevices",
@@ -68,6 +71,7 @@ class DevicesController(Controller):
 @post(
     "/v1/ack",
     operation_id="acknowledge",
+    opt=spends(ACKS),
     summary="Acknowledge what is stored",
     status_code=204,
     security=needs(Scope.STREAM),
@@ -86,6 +90,7 @@ async def acknowledge(
 @get(
     "/v1/me",
     operation_id="readMe",
+    opt=spends(API),
     summary="Who the token acts as",
     security=needs(),
     responses={200: answer(MeShape, "The user, the device if it is one, and where the feed stands.")},

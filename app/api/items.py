@@ -10,9 +10,11 @@ from litestar.params import PathParameter, QueryParameter
 from app.actions.fields import MAX_QUERY
 from app.actions.shapes import FoundShape, ItemShape
 from app.api.declared import answer, needs
+from app.api.limited import spends
 from app.api.requests import json_response
 from app.api.services import Services
 from app.errors import InvalidField
+from app.limits.budgets import API
 from app.model import Kind, Principal, Scope, Status
 from app.store.items import Query
 
@@ -44,6 +46,7 @@ class ItemsController(Controller):
     """The items of the feed."""
 
     path = "/v1/items"
+    opt = spends(API)
 
     @get(
         operation_id="listItems",

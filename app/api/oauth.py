@@ -8,11 +8,14 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 
 from app.actions import answers
+from app.api.limited import charge, peer, spends
 from app.api.requests import json_response
 from app.api.services import Services
 from app.auth import metadata
 from app.auth.asked import Answer, Asked, Pairs
 from app.errors import BadRequest, TooLarge
+from app.limits.budgets import OAUTH, PUBLIC, TOKEN
+from app.limits.networks import network
 
 FORM = "application/x-www-form-urlencoded"
 MAX_FORM = 64 * 1024
@@ -40,18 +43,15 @@ async def read_form(request: Request[Any, Any, State]) -> Pairs:
     return read_pairs(body)
 
 
-def peer(request: Request[Any, Any, State]) -> str:
-    """The address a request came from: a trusted proxy's word for it, where there is one."""
-    return request.client.host if request.client else ""
-
-
-async def asked_of(request: Request[Any, Any, State]) -> Asked:
-    """The request as the authorization server reads it."""
+async def asked_of(request: Request[Any, Any, State], services: NamedDependency[Services]) -> Asked:
+    """The request as the authorization server reads it. Raises `TooManyRequests`."""
     try:
         pairs = await read_form(request)
     except BadRequest as error:
         raise OAuthRefusal(error.detail) from error
-    return Asked("POST", pairs, request.headers.get("authorization"), peer(request))
+    asked = Asked("POST", pairs, request.headers.get("authorization"), peer(request))
+    charge(request, services.limiter, TOKEN, (asked.client_named, network(asked.address)))
+    return asked
 
 
 class OAuthRefusal(BadRequest):
@@ -78,6 +78,7 @@ class OAuthController(Controller):
     """What clients call."""
 
     path = "/oauth"
+    opt = spends(OAUTH)
     exception_handlers = {OAuthRefusal: refuse}  # noqa: RUF012
     dependencies = {"asked": asked_of}  # noqa: RUF012
 
@@ -110,19 +111,19 @@ class OAuthController(Controller):
         return reply(await services.registrar.register(await request.json(), peer(request)))
 
 
-@get("/.well-known/oauth-authorization-server", operation_id="authorizationServerMetadata")
+@get("/.well-known/oauth-authorization-server", operation_id="authorizationServerMetadata", opt=spends(PUBLIC))
 async def authorization_server(services: NamedDependency[Services]) -> Response[bytes]:
     """RFC 8414."""
     return json_response(answers.json(metadata.authorization_server(services.public_url)))
 
 
-@get("/.well-known/oauth-protected-resource", operation_id="protectedResourceMetadata")
+@get("/.well-known/oauth-protected-resource", operation_id="protectedResourceMetadata", opt=spends(PUBLIC))
 async def protected_resource(services: NamedDependency[Services]) -> Response[bytes]:
     """RFC 9728."""
     return json_response(answers.json(metadata.protected_resource(services.public_url, services.public_url)))
 
 
-@get("/.well-known/oauth-protected-resource/mcp", operation_id="mcpResourceMetadata")
+@get("/.well-known/oauth-protected-resource/mcp", operation_id="mcpResourceMetadata", opt=spends(PUBLIC))
 async def mcp_resource(services: NamedDependency[Services]) -> Response[bytes]:
     """RFC 9728, of the MCP endpoint."""
     resource = f"{services.public_url}{metadata.MCP}"

@@ -14,17 +14,20 @@ from app.api.account import (
     show_account,
 )
 from app.api.consent import activate, authorize, decide, show_activate
+from app.api.limited import spends
 from app.api.privacy import show_privacy
 from app.api.provider import come_from_provider, go_to_provider, join_provider
 from app.api.signing import show_sign_in, show_sign_up, sign_in, sign_out, sign_up, style
 from app.api.visits import problem_page, visit_of
 from app.errors import StarlingError
+from app.limits.budgets import PAGES
 
 
 def pages() -> Router:
     """What browsers ask for."""
     return Router(
         path="/",
+        opt=spends(PAGES),
         route_handlers=[
             show_sign_in,
             sign_in,

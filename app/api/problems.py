@@ -9,6 +9,7 @@ from litestar.types import ExceptionHandlersMap
 
 from app.actions import answers
 from app.actions.invalid import invalid_field
+from app.api.limited import charge_stranger
 from app.auth.metadata import challenge
 from app.errors import (
     BadRequest,
@@ -45,6 +46,10 @@ def _render(error: StarlingError, status: int | None = None, headers: dict[str, 
 def _starling(request: Request[Any, Any, Any], error: StarlingError) -> Response[bytes]:
     headers: dict[str, str] = {}
     if isinstance(error, Unauthorized):
+        try:
+            charge_stranger(request)
+        except TooManyRequests as refusal:
+            return _starling(request, refusal)
         was_sent = "authorization" in request.headers
         headers["www-authenticate"] = challenge(request.app.state.issuer, request.url.path, sent=was_sent)
     elif isinstance(error, (Unavailable, TooManyRequests)):

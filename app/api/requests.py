@@ -12,6 +12,7 @@ from pydantic_core import from_json
 
 from app.actions.fields import MAX_WAIT_S
 from app.actions.items import Caller
+from app.api.limited import charge_principal
 from app.api.services import Services
 from app.errors import BadRequest, Disconnected, InvalidField, Unauthorized
 from app.model import Principal
@@ -73,11 +74,13 @@ def bearer(request: Request[Any, Any, State]) -> str | None:
 
 
 async def principal_of(request: Request[Any, Any, State], services: NamedDependency[Services]) -> Principal:
-    """Who the request acts as. Raises `Unauthorized`."""
+    """Who the request acts as. Raises `Unauthorized`, `TooManyRequests`."""
     token = bearer(request)
     if token is None:
         raise Unauthorized
-    return await services.tokens.authenticate(token)
+    principal = await services.tokens.authenticate(token)
+    charge_principal(request, services.limiter, principal)
+    return principal
 
 
 async def caller_of(request: Request[Any, Any, State], principal: NamedDependency[Principal]) -> Caller:

@@ -17,6 +17,7 @@ from app.auth.upstream import Upstream
 from app.bus.local import LocalBus
 from app.bus.presence import Presence
 from app.hub.hub import Hub
+from app.limits.limiter import Limiter
 from app.store.feed import FeedReader
 from app.store.grants import Grants
 from app.store.ledger import Ledgers
@@ -43,6 +44,8 @@ class Services:
     hub: Hub
     presence: Presence
     bus: LocalBus
+    limiter: Limiter | None
+    """None: everything may be asked for at any rate."""
     check_ready: Callable[[], Awaitable[None]]
     public_url: str
     tombstone_days: float

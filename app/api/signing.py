@@ -8,6 +8,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
+from app.api.limited import spends
 from app.api.services import Services
 from app.api.visits import Visit
 from app.auth.tokens import digest
@@ -20,6 +21,7 @@ from app.errors import (
     Unavailable,
     WrongPassword,
 )
+from app.limits.budgets import PUBLIC
 
 HOME = "/account"
 _LOCAL = re.compile(r"/(?![/\\])[!-~]*")
@@ -31,7 +33,7 @@ def local(path: str) -> str:
     return path if _LOCAL.fullmatch(path) else HOME
 
 
-@get("/assets/style.css", operation_id="style")
+@get("/assets/style.css", operation_id="style", opt=spends(PUBLIC))
 async def style(request: Request[Any, Any, State]) -> Response[bytes]:
     """How the pages look."""
     headers = {"cache-control": "public, max-age=3600", "x-content-type-options": "nosniff"}

@@ -13,6 +13,7 @@ from app.actions import answers
 from app.actions.access import require, require_device
 from app.actions.shapes import TicketShape
 from app.api.declared import TICKET, answer, needs
+from app.api.limited import charge_principal, spends
 from app.api.requests import bearer, json_response
 from app.api.services import Services
 from app.auth.tokens import TICKET_LIFE
@@ -21,6 +22,7 @@ from app.hub.hub import Hub
 from app.hub.sse import COMMENT
 from app.hub.stream import Stream
 from app.hub.transport import EXTENSION
+from app.limits.budgets import STREAMS
 from app.model import Principal
 from app.model import Scope as Permission
 
@@ -80,7 +82,13 @@ async def subscriber(
     services: NamedDependency[Services],
     ticket: Annotated[str | None, QueryParameter(description="A stream ticket, in place of a token.")] = None,
 ) -> Principal:
-    """Who opens a stream: by token or by ticket. Raises `Unauthorized`, and `BadRequest` for both at once."""
+    """Who opens a stream: by token or by ticket. Raises `Unauthorized`, `TooManyRequests`; `BadRequest` for both."""
+    principal = await _holder(request, services, ticket)
+    charge_principal(request, services.limiter, principal)
+    return principal
+
+
+async def _holder(request: Request[Any, Any, State], services: Services, ticket: str | None) -> Principal:
     token = bearer(request)
     if ticket is not None and token is not None:
         raise BadRequest("Send either an access token or a ticket, not both.")
@@ -94,6 +102,7 @@ async def subscriber(
 @get(
     "/v1/stream",
     operation_id="openStream",
+    opt=spends(STREAMS),
     summary="The feed as it happens",
     security=[*needs(Permission.STREAM), {TICKET: []}],
     responses={200: ResponseSpec(str, description=EVENTS, media_type="text/event-stream", generate_examples=False)},
@@ -121,6 +130,7 @@ async def open_stream(
 @post(
     "/v1/stream/tickets",
     operation_id="issueTicket",
+    opt=spends(STREAMS),
     summary="A ticket for the stream",
     status_code=200,
     security=needs(Permission.STREAM),

@@ -15,7 +15,8 @@ from litestar import MediaType, Request, Response
 from litestar.datastructures import Cookie, State
 from litestar.di import NamedDependency
 
-from app.api.oauth import peer, read_form
+from app.api.limited import peer
+from app.api.oauth import read_form
 from app.api.services import Services
 from app.auth.people import SESSION_LIFE
 from app.errors import FormExpired, StarlingError, TooManyRequests, Unavailable

@@ -57,6 +57,15 @@ class Asked(OAuth2Request):  # type: ignore[misc]
         self.address = address
 
     @property
+    def client_named(self) -> str:
+        """The client that it says it comes from."""
+        named: str = self.payload.data.get("client_id", "")
+        if named or "Authorization" not in self.headers:
+            return named
+        told = base64.b64decode(self.headers["Authorization"].partition(" ")[2].strip()).decode()
+        return unquote(told.partition(":")[0])
+
+    @property
     def args(self) -> dict[str, str]:
         """Of the query string; the two never come together here."""
         return self.payload.data

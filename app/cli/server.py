@@ -13,6 +13,7 @@ from functools import partial
 import uvicorn
 
 from app.api.cors import Cors
+from app.api.limited import Told
 from app.api.measured import Measured
 from app.errors import StarlingError
 from app.hub.transport import DetachingProtocol, arrivals
@@ -82,7 +83,7 @@ class Server(uvicorn.Server):
         proxies = list(starling.settings.trusted_proxies)
         super().__init__(
             uvicorn.Config(
-                Measured(Cors(web_app(starling))),
+                Measured(Cors(Told(web_app(starling)))),
                 http=partial(DetachingProtocol, arrivals=self._arrivals),  # type: ignore[arg-type] # it is only called
                 ws="none",
                 lifespan="on",

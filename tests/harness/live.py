@@ -69,8 +69,9 @@ WIDE_POOL = 60
 async def serving(
     database_url: str, data_dir: Path, internet: Internet | None = None, **settings: Any
 ) -> AsyncIterator[Live]:
-    """A server on a free port; settings as in `Settings`."""
-    read = Settings(data_dir=data_dir, unsafe_durability=True, database_url=database_url, **settings)
+    """A server on a free port; settings as in `Settings`. Tests ask for more than people do: no limits by default."""
+    given = {"unsafe_durability": True, "rate_limits": "off", **settings}
+    read = Settings(data_dir=data_dir, database_url=database_url, **given)
     with listen("127.0.0.1", 0) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         starling = Starling(read, database_url, url, internet=internet)

@@ -48,7 +48,8 @@ class ServerProcess:
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("STARLING_")}
-        return {**kept, "STARLING_DATA_DIR": str(self.data_dir), "STARLING_LOG_FORMAT": "json", **self.environment}
+        own = {"DATA_DIR": str(self.data_dir), "LOG_FORMAT": "json", "RATE_LIMITS": "off"}
+        return {**kept, **{f"STARLING_{name}": value for name, value in own.items()}, **self.environment}
 
     def serving(self) -> list[str]:
         """What the command is given."""

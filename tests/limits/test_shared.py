@@ -105,9 +105,9 @@ async def test_what_is_spent_meanwhile_is_not_forgotten(redis_url: str, processe
     admitted(one, 10)
     (tab,) = one._untold.values()
     settling = asyncio.create_task(one.settle())
-    while tab.untold:
+    while tab.untold:  # noqa: ASYNC110 - until the call is on its way
         await asyncio.sleep(0)
-    assert admitted(one, 3) == 3  # the call is on its way
+    assert admitted(one, 3) == 3
     assert await settling
     assert admitted(one, 100) == BUDGET.quota - 17
     assert await one.settle()

@@ -9,10 +9,12 @@ from litestar.di import NamedDependency
 from litestar.params import PathParameter
 
 from app.actions import answers
+from app.api.limited import spends
 from app.api.openapi import documents
 from app.api.requests import json_response
 from app.api.services import Services
 from app.errors import NotFound
+from app.limits.budgets import PUBLIC
 
 
 @cache
@@ -20,7 +22,7 @@ def _encoded(name: str, url: str) -> bytes:
     return answers.json(documents.ALL[name](url))
 
 
-@get("/openapi/{name:str}", operation_id="openapi")
+@get("/openapi/{name:str}", operation_id="openapi", opt=spends(PUBLIC))
 async def document(
     name: Annotated[str, PathParameter(description="Of the document.")], services: NamedDependency[Services]
 ) -> Response[bytes]:
