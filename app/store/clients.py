@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import delete, exists, func, insert, select, union, update
+from sqlalchemy import delete, exists, func, insert, or_, select, union, update
 
 from app.errors import AlreadyExists, NotFound
 from app.model import Revoked
 from app.store.database import SET_FEEDS, Database, array
-from app.store.tables import clients, devices, feeds, grants, tokens
+from app.store.tables import authorization_codes, clients, devices, feeds, grants, tokens
 
 MadeBy = Literal["command", "registration", "document"]
 
@@ -36,6 +36,13 @@ COLUMNS = (
     clients.c.made_by,
     clients.c.created_at,
 )
+
+IS_HELD = or_(
+    exists().where(grants.c.client_id == clients.c.id, grants.c.revoked_at.is_(None)),
+    exists().where(tokens.c.client_id == clients.c.id, ~tokens.c.revoked),
+    exists().where(authorization_codes.c.client_id == clients.c.id),
+)
+"""Whether somebody lets the client in, or is just about to."""
 
 
 def as_registration(row: Any) -> Registration:
@@ -86,12 +93,11 @@ class Clients:
 
     async def clear_unused(self, keep: timedelta, most: int) -> None:
         """Removes clients that registered themselves and act for nobody: older ones, and the oldest above `most`."""
-        is_used = exists().where(grants.c.client_id == clients.c.id, grants.c.revoked_at.is_(None))
-        unused = select(clients.c.id).where(clients.c.made_by == "registration", ~is_used)
+        unused = select(clients.c.id).where(clients.c.made_by == "registration", ~IS_HELD)
         above = unused.order_by(clients.c.created_at.desc(), clients.c.id).offset(most)
         old = unused.where(clients.c.created_at < func.now() - keep)
         # Whom somebody is just letting in is locked, and left alone; then nobody can be let in until they are gone.
         locked = select(clients.c.id).where(clients.c.id.in_(union(above, old))).with_for_update(skip_locked=True)
         async with self._database.transaction() as connection:
             ids = list((await connection.execute(locked)).scalars())
-            await connection.execute(delete(clients).where(clients.c.id.in_(ids), ~is_used))
+            await connection.execute(delete(clients).where(clients.c.id.in_(ids), ~IS_HELD))

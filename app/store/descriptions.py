@@ -5,9 +5,9 @@ from datetime import timedelta
 from sqlalchemy import Delete, delete, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from app.store.clients import Registration
+from app.store.clients import IS_HELD, Registration
 from app.store.database import Database
-from app.store.tables import authorization_codes, clients, grants, tokens
+from app.store.tables import clients
 
 
 class Descriptions:
@@ -43,12 +43,7 @@ class Descriptions:
 
 def _above(most: int) -> Delete:
     """Removes those that act for nobody, but for the ones that were read last."""
-    held = (
-        exists().where(grants.c.client_id == clients.c.id, grants.c.revoked_at.is_(None)),
-        exists().where(tokens.c.client_id == clients.c.id, ~tokens.c.revoked),
-        exists().where(authorization_codes.c.client_id == clients.c.id),
-    )
-    unused = select(clients.c.id).where(clients.c.made_by == "document", ~or_(*held))
+    unused = select(clients.c.id).where(clients.c.made_by == "document", ~IS_HELD)
     above = unused.order_by(clients.c.read_at.desc(), clients.c.id).offset(most)
     # Whom somebody is just letting in is locked, and left alone.
     spare = select(clients.c.id).where(clients.c.id.in_(above)).with_for_update(skip_locked=True)
