@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from app.actions import answers
 from app.actions.bodies import Rename
 from app.api.services import Services
-from app.api.visits import Visit
+from app.api.visits import Visit, with_retry
 from app.errors import InvalidField, NotFound, SignInAgain, TooManyRequests, WrongPassword
 from app.model import Principal, Scope
 from app.store.sessions import Account
@@ -134,7 +134,7 @@ async def change_password(visit: NamedDependency[Visit], services: NamedDependen
     try:
         session = await services.people.change_password(visit.account, current, new, visit.address)
     except (WrongPassword, InvalidField, SignInAgain, TooManyRequests) as error:
-        return await _home(visit, services, visit.account, error.detail, error.status)
+        return with_retry(await _home(visit, services, visit.account, error.detail, error.status), error)
     return visit.redirect(HOME, session=session)
 
 
@@ -147,7 +147,7 @@ async def part_with_provider(visit: NamedDependency[Visit], services: NamedDepen
     try:
         session = await services.people.part(visit.account, form.get("password", ""), visit.address)
     except (WrongPassword, SignInAgain, TooManyRequests) as error:
-        return await _home(visit, services, visit.account, error.detail, error.status)
+        return with_retry(await _home(visit, services, visit.account, error.detail, error.status), error)
     return visit.redirect(HOME, session=session)
 
 
@@ -160,5 +160,5 @@ async def delete_account(visit: NamedDependency[Visit], services: NamedDependenc
     try:
         await services.people.delete(visit.account, form.get("password", ""), visit.address)
     except (WrongPassword, SignInAgain, TooManyRequests) as error:
-        return await _home(visit, services, visit.account, error.detail, error.status)
+        return with_retry(await _home(visit, services, visit.account, error.detail, error.status), error)
     return visit.redirect("/sign-in", session="")

@@ -10,7 +10,7 @@ from litestar.params import QueryParameter
 from app.api.oauth import read_pairs
 from app.api.services import Services
 from app.api.signing import HOME, Next, local, sign_in_page
-from app.api.visits import Visit
+from app.api.visits import Visit, with_retry
 from app.auth.upstream import Failed, PasswordNeeded, Returned, Upstream
 from app.errors import BadRequest, NotFound, ProviderAway, SignInFailed, StarlingError, TooManyRequests, WrongPassword
 
@@ -85,4 +85,5 @@ def _join_page(
 ) -> Response[Any]:
     told = None if error is None else "The password is wrong." if isinstance(error, WrongPassword) else error.detail
     status = error.status if error else 200
-    return visit.page("join", status=status, problem=told, key=key, email=email, provider=services.provider)
+    page = visit.page("join", status=status, problem=told, key=key, email=email, provider=services.provider)
+    return with_retry(page, error)

@@ -10,7 +10,7 @@ from litestar.params import QueryParameter
 
 from app.api.limited import spends
 from app.api.services import Services
-from app.api.visits import Visit
+from app.api.visits import Visit, with_retry
 from app.auth.tokens import digest
 from app.errors import (
     AlreadyExists,
@@ -18,7 +18,6 @@ from app.errors import (
     InvitationNeeded,
     StarlingError,
     TooManyRequests,
-    Unavailable,
     WrongPassword,
 )
 from app.limits.budgets import PUBLIC
@@ -53,9 +52,7 @@ def sign_in_page(
         is_open=services.people.is_open,
         provider=services.provider,
     )
-    if isinstance(error, (TooManyRequests, Unavailable)):
-        page.headers["retry-after"] = str(error.retry_after)
-    return page
+    return with_retry(page, error)
 
 
 @get("/sign-in", operation_id="showSignIn")
@@ -105,7 +102,8 @@ async def sign_up(visit: NamedDependency[Visit], services: NamedDependency[Servi
         session = await services.people.sign_up(email, form.get("password", ""), visit.address, invitation)
     except (InvalidField, AlreadyExists, InvitationNeeded, TooManyRequests) as error:
         filled: dict[str, Any] = {"next": then, "email": email, "is_bound": False, "invitation": invitation}
-        return visit.page("sign_up", status=error.status, problem=error.detail, **filled, provider=services.provider)
+        page = visit.page("sign_up", status=error.status, problem=error.detail, **filled, provider=services.provider)
+        return with_retry(page, error)
     return visit.redirect(then, session=session)
 
 

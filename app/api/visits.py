@@ -127,7 +127,11 @@ def problem_page(request: Request[Any, Any, State], error: StarlingError) -> Res
     """An error, for a person."""
     visit = Visit(request, request.app.state.services)
     heading = "That did not work" if error.status < 500 else "Something went wrong"
-    page = visit.page("message", status=error.status, heading=heading, words=error.detail)
+    return with_retry(visit.page("message", status=error.status, heading=heading, words=error.detail), error)
+
+
+def with_retry(page: Response[str], error: StarlingError | None) -> Response[str]:
+    """The page that shows an error, saying when to come back if the error does."""
     if isinstance(error, (TooManyRequests, Unavailable)):
         page.headers["retry-after"] = str(error.retry_after)
     return page

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from app.auth import people
 from tests.e2e.test_oauth_device import ask, poll
 from tests.harness.browser import PASSWORD, Browser
 from tests.harness.live import Live, serving
@@ -74,6 +75,27 @@ async def test_signing_up_can_be_closed(database_url: str, own_dir: Path) -> Non
         assert "Make an account" not in browser.text
         form = {**browser.form("/sign-in"), "email": "a@example.com", "password": PASSWORD}
         assert (await browser.http.post("/sign-up", data=form)).status_code == 403
+
+
+async def test_a_form_that_is_refused_says_when_to_come_back(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    await browser.sign_up()
+    for name in ("TRIES", "PER_ADDRESS", "SIGN_UPS"):
+        monkeypatch.setattr(people, name, 0)
+
+    def is_told(minutes: int) -> bool:
+        response = browser.response
+        return (response.status_code, 0 < int(response.headers["retry-after"]) <= minutes * 60) == (429, True)
+
+    await browser.send("/account/password", current=PASSWORD, new=PASSWORD)
+    assert is_told(15)
+    await browser.send("/account/delete", password=PASSWORD)
+    assert is_told(15)
+    await browser.send("/sign-out")
+    await browser.send("/sign-in", email="ada@example.com", password=PASSWORD)
+    assert is_told(15)
+    await browser.go("/sign-up")
+    await browser.send("/sign-up", email="ada@example.com", password=PASSWORD)
+    assert is_told(60)
 
 
 async def test_the_whole_way_of_a_gpt(live: Live, browser: Browser) -> None:
