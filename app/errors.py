@@ -126,6 +126,13 @@ class WrongPassword(StarlingError):
     code = "wrong_password"
 
 
+class AccountDisabled(StarlingError):
+    """This account is disabled; ask whoever runs this server."""
+
+    status = 403
+    code = "account_disabled"
+
+
 class SignUpClosed(StarlingError):
     """Nobody can sign up here; ask whoever runs this server for an account."""
 

@@ -62,12 +62,13 @@ from app.store.items import Items
 from app.store.ledger import Ledgers
 from app.store.lineage import Lineage
 from app.store.orphans import Orphans
+from app.store.revocations import Revocations
 from app.store.throttles import Throttles
 from app.store.upkeep import Upkeep
 from app.web.pages import Pages
 
 UPKEEP_S = 30.0
-WRITING_POOL = 2
+WRITING_POOL, LISTENING_POOL = 2, 1
 WRITING_LOCK_MS = 250
 """How long everybody's writes wait for one feed; what is locked for longer waits apart."""
 
@@ -92,6 +93,7 @@ class Starling:
         self.database = Database(database_url, pool_size=settings.database_pool)
         # Readers cannot keep writes waiting.
         self.writing = Database(database_url, pool_size=WRITING_POOL, lock_timeout_ms=WRITING_LOCK_MS)
+        self.listening = Database(database_url, pool_size=LISTENING_POOL)
         self.bus, self.presence = _bus(settings, process or uuid4())
         self.grants = Grants(self.database)
         self.devices = Devices(self.database)
@@ -169,8 +171,8 @@ class Starling:
                 log.error("starling.part_failed", exc_info=error)  # noqa: TRY400
             raise
         finally:
-            await self.writing.close()
-            await self.database.close()
+            for database in (self.listening, self.writing, self.database):
+                await database.close()
 
     @asynccontextmanager
     async def _working(self) -> AsyncIterator[None]:
@@ -184,6 +186,7 @@ class Starling:
                     self.tokens.hear(self.bus.listen(Revoked)),
                     self.receipts.hear(self.bus.listen(Acked)),
                     self.bus.run(self.hub.check_soon),
+                    Revocations(self.listening).run(self.bus.hand_out, self.hub.check_soon),
                     self.presence.run(),
                     self.services.people.failures.run(),
                     *([] if self.limiter is None else [self.limiter.run()]),

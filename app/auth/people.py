@@ -87,7 +87,7 @@ class People:
         return await self._open(Password(email, hashed), "signed_up", address)
 
     async def sign_in(self, email: str, password: str, address: str) -> str:
-        """A session's secret. Raises `WrongPassword`; `TooManyRequests` after that was tried too often."""
+        """A session's secret. Raises `AccountDisabled`, and as `verify` does."""
         proof = await self.verify(email, password, address)
         return await self._open(proof, "signed_in", address)
 

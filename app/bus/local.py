@@ -20,9 +20,10 @@ class LocalBus:
     def publish(self, messages: Sequence[Message]) -> None:
         """Passes the messages on in order; a listener that is too far behind loses its oldest ones."""
         telemetry.bus_published.inc(len(messages))
-        self._hand_out(messages)
+        self.hand_out(messages)
 
-    def _hand_out(self, messages: Sequence[Message]) -> None:
+    def hand_out(self, messages: Sequence[Message]) -> None:
+        """Passes on, within this process, what others have said."""
         telemetry.bus_received.inc(len(messages))
         for listener in self._listeners:
             listener.take(messages)

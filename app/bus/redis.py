@@ -138,7 +138,7 @@ class RedisBus(LocalBus):
         except msgspec.DecodeError:  # of another version, or no Starling's
             log.warning("bus.entry_skipped")
             return
-        self._hand_out(messages)
+        self.hand_out(messages)
 
     def _tell(self, *, connected: bool) -> None:
         if connected is self._connected:

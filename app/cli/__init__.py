@@ -10,32 +10,49 @@ openapi    the documents                      manifest the custom GPT
 """
 
 import sys
+from importlib import import_module
 
 import click
 
-from app.cli.clients import client
-from app.cli.demo import demo
-from app.cli.feed import feed, prune
-from app.cli.invite import invite
-from app.cli.login import login
-from app.cli.manifest import manifest
-from app.cli.openapi import openapi
-from app.cli.people import device, token, user
-from app.cli.serve import migrate, serve
-from app.cli.worker import worker
 from app.errors import StarlingError
 
-user.add_command(invite)
+COMMANDS = {
+    "serve": "serve",
+    "worker": "worker",
+    "demo": "demo",
+    "migrate": "serve",
+    "user": "people",
+    "device": "people",
+    "token": "people",
+    "client": "clients",
+    "login": "login",
+    "feed": "feed",
+    "prune": "feed",
+    "openapi": "openapi",
+    "manifest": "manifest",
+}
+"""In which module each command is, under its own name."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Reads a command's module when it is called: most of them need neither the web server nor the database."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The one of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"app.cli.{COMMANDS[cmd_name]}"), cmd_name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="starling")
 def starling() -> None:
     """Starling: what an assistant saves is on every device at once."""
-
-
-for _command in (serve, worker, demo, migrate, user, device, token, client, login, feed, prune, openapi, manifest):
-    starling.add_command(_command)
 
 
 def main() -> None:

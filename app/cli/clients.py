@@ -8,6 +8,7 @@ from app.auth.clients import ASSISTANT_SCOPES, OWN
 from app.auth.documents import is_well_formed
 from app.auth.redirects import is_registrable
 from app.auth.tokens import digest, new_secret
+from app.cli.listing import show
 from app.cli.opening import run, settings
 from app.doors.manifest import callbacks
 from app.model import Scope
@@ -88,9 +89,10 @@ def list_clients() -> None:
     async def work(database: Database) -> list[Registration]:
         return await Clients(database).all()
 
-    for each in run(work):
-        kind = "public" if each.secret_hash is None else "confidential"
-        click.echo(f"{each.id}\t{kind}\t{each.made_by}\t{each.name}")
+    clients = run(work)
+    kinds = ["public" if each.secret_hash is None else "confidential" for each in clients]
+    rows = [(each.id, kind, each.made_by, each.name) for each, kind in zip(clients, kinds, strict=True)]
+    show(("Id", "Kind", "Registered by", "Name"), rows)
 
 
 @client.command("revoke")

@@ -13,7 +13,7 @@ from app.cli.opening import opened, opened_bus, settings
 from app.cli.server import Server, address_of, calm_collector, listen
 from app.cli.worker import Orders
 from app.local import Postgres
-from app.main import WRITING_POOL, Starling
+from app.main import LISTENING_POOL, WRITING_POOL, Starling
 from app.settings import Settings
 from app.store import schema
 
@@ -64,7 +64,8 @@ async def _serve(read: Settings, host: str, port: int) -> None:
 
 
 async def _serve_by_many(read: Settings, host: str, port: int, workers: int) -> None:
-    connections = (workers + 1) * (read.database_pool + WRITING_POOL) + SPARE_CONNECTIONS
+    of_each = read.database_pool + WRITING_POOL + LISTENING_POOL
+    connections = (workers + 1) * of_each + SPARE_CONNECTIONS
     with listen(host, port) as listener, metrics_of_many(read.metrics_port) as metrics:
         async with opened(read, connections) as found, opened_bus(read) as redis_url:
             address = address_of(listener)

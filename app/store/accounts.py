@@ -7,8 +7,9 @@ from sqlalchemy import bindparam, delete, select, update
 from app.errors import NotFound
 from app.model import FIRST_SYNC, Revoked
 from app.store.database import Database
+from app.store.revocations import RAISE_AUTH
 from app.store.sessions import Account
-from app.store.tables import feeds, items, replays, sessions, users
+from app.store.tables import items, replays, sessions, users
 
 PAGE = 50
 """Items read at once: an item may be 500 KiB."""
@@ -56,12 +57,11 @@ class Accounts:
         The feed's row is locked first, so a change that waits for it finds no feed. Items and replays have no foreign
         key; everything else goes with the user's row.
         """
-        raised = update(feeds).values(auth=feeds.c.auth + 1).where(feeds.c.id == account.feed_id)
         async with self._database.transaction(account.feed_id) as connection:
-            auth = (await connection.execute(raised.returning(feeds.c.auth))).scalar_one_or_none()
-            if auth is None:
+            raised = (await connection.execute(RAISE_AUTH, {"feeds": [account.feed_id]})).one_or_none()
+            if raised is None:
                 raise NotFound("This account is gone.")
             for table in (items, replays):
                 await connection.execute(delete(table).where(table.c.feed_id == account.feed_id))
             await connection.execute(delete(users).where(users.c.id == account.user_id))
-        return Revoked(account.feed_id, auth)
+        return Revoked(account.feed_id, raised.auth)

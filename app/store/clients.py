@@ -10,6 +10,7 @@ from sqlalchemy import delete, exists, func, insert, or_, select, union, update
 from app.errors import AlreadyExists, NotFound
 from app.model import Revoked
 from app.store.database import SET_FEEDS, Database, array
+from app.store.revocations import RAISE_AUTH
 from app.store.tables import authorization_codes, clients, devices, feeds, grants, tokens
 
 MadeBy = Literal["command", "registration", "document"]
@@ -79,13 +80,12 @@ class Clients:
         mine = select(clients.c.id).where(clients.c.id == client_id).with_for_update()
         held = [select(each.c.feed_id).where(each.c.client_id == client_id) for each in (tokens, grants)]
         locked = select(feeds.c.id).where(feeds.c.id.in_(union(*held))).order_by(feeds.c.id).with_for_update()
-        raised = update(feeds).values(auth=feeds.c.auth + 1).returning(feeds.c.id, feeds.c.auth)
         own = select(grants.c.device_id).where(grants.c.client_id == client_id)
         async with self._database.transaction() as connection:
             if (await connection.execute(mine)).one_or_none() is None:
                 raise NotFound(f"There is no client {client_id}.")
             ids = list((await connection.execute(locked)).scalars())
-            rows = (await connection.execute(raised.where(feeds.c.id.in_(ids)))).all()
+            rows = (await connection.execute(RAISE_AUTH, {"feeds": ids})).all()
             await connection.execute(SET_FEEDS, {"feeds": array(ids)})
             await connection.execute(update(devices).values(revoked_at=func.now()).where(devices.c.id.in_(own)))
             await connection.execute(delete(clients).where(clients.c.id == client_id))

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Connection, delete, func, insert
 
 from app.store.tables import authorization_codes
+from app.store.users import is_enabled
 
 CODE_LIFE = timedelta(seconds=60)
 
@@ -35,9 +36,10 @@ class Codes:
         self._connection.execute(insert(authorization_codes).values(values))
 
     def take(self, hashed: bytes, client_id: str) -> Code | None:
-        """Redeems a code. None: unknown, redeemed, ended, or another client's."""
+        """Redeems a code. None: unknown, redeemed, ended, another client's, or of a disabled account."""
         mine = (authorization_codes.c.hash == hashed, authorization_codes.c.client_id == client_id)
-        taken = delete(authorization_codes).where(*mine, authorization_codes.c.expires_at > func.now())
+        is_good = (authorization_codes.c.expires_at > func.now(), is_enabled(authorization_codes.c.feed_id))
+        taken = delete(authorization_codes).where(*mine, *is_good)
         columns = [authorization_codes.c[name] for name in Code.__struct_fields__]
         row = self._connection.execute(taken.returning(*columns)).one_or_none()
         return None if row is None else Code(**row._mapping)

@@ -11,6 +11,7 @@ from app.errors import NotFound
 from app.model import Device
 from app.shared import SharedRead
 from app.store.database import Database
+from app.store.revocations import RAISE_AUTH
 from app.store.security import noted
 from app.store.tables import devices, feeds, grants, tokens
 
@@ -83,9 +84,8 @@ class Devices:
 
         The feed's row is locked first, so a change that commits later carries the new `auth`.
         """
-        raised = update(feeds).values(auth=feeds.c.auth + 1).where(feeds.c.id == feed_id).returning(feeds.c.auth)
         async with self._database.transaction(feed_id) as connection:
-            auth: int = (await connection.execute(raised)).scalar_one()
+            auth: int = (await connection.execute(RAISE_AUTH, {"feeds": [feed_id]})).one().auth
             gone = update(devices).values(revoked_at=func.now()).where(*_one(feed_id, device_id))
             if (await connection.execute(gone)).rowcount == 0:
                 raise NotFound

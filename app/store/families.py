@@ -11,8 +11,10 @@ from uuid_utils.compat import uuid7
 
 from app.model import Message, Revoked
 from app.store.database import SET_FEEDS, array
+from app.store.revocations import RAISE_AUTH
 from app.store.security import EventKind, noted
 from app.store.tables import devices, feeds, grants, refresh_tokens, tokens
+from app.store.users import is_enabled
 
 REFRESH_LIFE = timedelta(days=180)
 RETRY_WITHIN = timedelta(days=1)
@@ -21,12 +23,13 @@ SPENT = 2
 USED_KEPT = timedelta(days=30)
 
 # Whoever revokes locks the feed's row first, then the rest. Whoever refreshes does the same: in another order, a thief
-# and his victim could wait for each other, and the revocation be the one that is given up.
+# and his victim could wait for each other, and the revocation be the one that is given up. No row: the token is
+# unknown, or of a disabled account, where it must not be used up.
 _LOCK_FEED = text("""
-select 1 from feeds where id = (
+select 1 from feeds join users on users.id = feeds.user_id where users.disabled_at is null and feeds.id = (
     select grants.feed_id from grants join refresh_tokens on refresh_tokens.grant_id = grants.id
     where refresh_tokens.hash = :hash
-) for no key update
+) for no key update of feeds
 """)
 _REDEEM = text("""
 update refresh_tokens as mine set uses = mine.uses + 1, used_at = coalesce(mine.used_at, now())
@@ -121,7 +124,8 @@ class Families:
         One that is spent, or whose successor was used, was stolen: all that its grant gave is revoked.
         """
         arguments = {"hash": hashed, "client": client_id, "spent": SPENT, "within": RETRY_WITHIN}
-        self._connection.execute(_LOCK_FEED, {"hash": hashed})
+        if self._connection.execute(_LOCK_FEED, {"hash": hashed}).one_or_none() is None:
+            return None
         row = self._connection.execute(_REDEEM, arguments).one_or_none()
         if row is not None:
             return Grant(**row._mapping)
@@ -134,7 +138,8 @@ class Families:
 
     def renew_refresh(self, hashed: bytes, client_id: str) -> Grant | None:
         """Uses a confidential client's refresh token, which stays: nobody else can use it without the secret."""
-        self._connection.execute(_LOCK_FEED, {"hash": hashed})
+        if self._connection.execute(_LOCK_FEED, {"hash": hashed}).one_or_none() is None:
+            return None
         row = self._connection.execute(
             _RENEW, {"hash": hashed, "client": client_id, "life": REFRESH_LIFE}
         ).one_or_none()
@@ -197,8 +202,7 @@ class Families:
         self._connection.execute(update(tokens).values(revoked=True).where(*of_device))
 
     def _raise_auth(self, feed_id: UUID) -> int:
-        raised = update(feeds).values(auth=feeds.c.auth + 1).where(feeds.c.id == feed_id).returning(feeds.c.auth)
-        return int(self._connection.execute(raised).scalar_one())
+        return int(self._connection.execute(RAISE_AUTH, {"feeds": [feed_id]}).one().auth)
 
     def _see(self, feed_id: UUID) -> None:
         self._connection.execute(SET_FEEDS, {"feeds": array([feed_id])})
@@ -206,6 +210,7 @@ class Families:
 
 def _access(hashed: bytes) -> Any:
     is_good = ~tokens.c.revoked & (tokens.c.expires_at.is_(None) | (tokens.c.expires_at > func.now()))
+    is_good &= is_enabled(tokens.c.feed_id)
     shared = (tokens.c.feed_id, tokens.c.client_id, tokens.c.device_id, tokens.c.grant_id, tokens.c.scopes)
     more = (tokens.c.hash, is_good.label("is_good"), text("false as is_refresh"))
     return select(*shared, *more, tokens.c.created_at, tokens.c.expires_at).where(tokens.c.hash == hashed)
@@ -213,6 +218,7 @@ def _access(hashed: bytes) -> Any:
 
 def _refresh(hashed: bytes) -> Any:
     is_good = grants.c.revoked_at.is_(None) & (refresh_tokens.c.expires_at > func.now()) & (refresh_tokens.c.uses == 0)
+    is_good &= is_enabled(grants.c.feed_id)
     shared = (grants.c.feed_id, grants.c.client_id, grants.c.device_id, grants.c.id.label("grant_id"), grants.c.scopes)
     more = (refresh_tokens.c.hash, is_good.label("is_good"), text("true as is_refresh"))
     times = (refresh_tokens.c.created_at, refresh_tokens.c.expires_at)

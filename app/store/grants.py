@@ -19,8 +19,13 @@ from app.store.database import Database
 from app.store.identities import Identity, joined
 from app.store.invitations import spend
 from app.store.tables import clients, feeds, tickets, tokens, users
+from app.store.users import is_enabled
 
-_TOKEN_IS_GOOD = (~tokens.c.revoked, (tokens.c.expires_at.is_(None)) | (tokens.c.expires_at > func.now()))
+_TOKEN_IS_GOOD = (
+    ~tokens.c.revoked,
+    (tokens.c.expires_at.is_(None)) | (tokens.c.expires_at > func.now()),
+    is_enabled(tokens.c.feed_id),
+)
 
 
 class Grants:

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, text, update
 
 from app.store.tables import clients, device_codes
+from app.store.users import is_enabled
 
 DEVICE_CODE_LIFE = timedelta(seconds=600)
 
@@ -79,7 +80,7 @@ class DeviceRequests:
         taken = (
             delete(device_codes)
             .where(*mine, device_codes.c.approved, device_codes.c.expires_at > func.now())
-            .where(clients.c.id == device_codes.c.client_id)
+            .where(clients.c.id == device_codes.c.client_id, is_enabled(device_codes.c.feed_id))
         )
         row = self._connection.execute(taken.returning(*_REQUEST)).one_or_none()
         return None if row is None else DeviceRequest(**row._mapping)

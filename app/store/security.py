@@ -23,6 +23,8 @@ EventKind = Literal[
     "revoked",
     "device_revoked",
     "reused",
+    "disabled",
+    "enabled",
 ]
 
 # Its id names the feed, the kind and the day, so that however often it happens there is one row a day.

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Select, delete, func, insert, literal, null, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.errors import AccountDisabled
 from app.store.database import Database
 from app.store.security import EventKind, noted_by
 from app.store.tables import feeds, sessions, users
@@ -58,7 +59,7 @@ async def begin(connection: AsyncConnection, opening: Opening, proof: Proof) -> 
     """Begins a session and removes the person's that have ended; whose it is. None: the proof holds no longer.
 
     Every session begins here. The rows of the proof are held to the end of the transaction: whoever changes them
-    afterwards finds the session, and this one waits for whoever is changing them.
+    afterwards finds the session, and this one waits for whoever is changing them. Raises `AccountDisabled`.
     """
     values: dict[str, ColumnElement[Any]] = {
         "hash": literal(opening.hash),
@@ -69,6 +70,9 @@ async def begin(connection: AsyncConnection, opening: Opening, proof: Proof) -> 
     new = insert(sessions).from_select(["user_id", *values], whose).returning(sessions.c.user_id)
     user_id: UUID | None = (await connection.execute(new)).scalar_one_or_none()
     if user_id is not None:
+        is_disabled = select(users.c.disabled_at.is_not(None)).where(users.c.id == user_id)
+        if (await connection.execute(is_disabled)).scalar_one():
+            raise AccountDisabled
         ended = delete(sessions).where(sessions.c.user_id == user_id, sessions.c.expires_at <= func.now())
         await connection.execute(ended)
         await connection.execute(noted_by(user_id, opening.event, opening.address))
@@ -89,12 +93,12 @@ class Sessions:
         return None if row is None else (row.id, row.password_hash)
 
     async def begin(self, opening: Opening, proof: Proof) -> bool:
-        """Begins a session, unless the proof holds no longer."""
+        """Begins a session, unless the proof holds no longer. Raises `AccountDisabled`."""
         async with self._database.transaction() as connection:
             return await begin(connection, opening, proof) is not None
 
     async def account(self, hashed: bytes) -> Account | None:
-        """Whose session this is, unless it is unknown or has ended."""
+        """Whose session this is, unless it is unknown or has ended, or the account is disabled."""
         query = (
             select(
                 users.c.id.label("user_id"),
@@ -104,7 +108,7 @@ class Sessions:
                 func.coalesce(sessions.c.proven_at > func.now() - PROVEN_FOR, False).label("is_proven"),
             )
             .select_from(sessions.join(users).join(feeds))
-            .where(sessions.c.hash == hashed, sessions.c.expires_at > func.now())
+            .where(sessions.c.hash == hashed, sessions.c.expires_at > func.now(), users.c.disabled_at.is_(None))
         )
         async with self._database.transaction() as connection:
             row = (await connection.execute(query)).one_or_none()

@@ -51,6 +51,7 @@ users = Table(
     Column("email", Text, nullable=False, unique=True),
     Column("password_hash", Text),
     _created_at(),
+    Column("disabled_at", DateTime(timezone=True), comment="nothing of theirs is accepted since"),
 )
 
 feeds = Table(

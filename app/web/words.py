@@ -27,6 +27,8 @@ EVENTS = {
     "allowed": "Access was given",
     "revoked": "Access was taken back",
     "device_revoked": "A device was signed out",
+    "disabled": "The account was disabled by whoever runs this server",
+    "enabled": "The account was enabled again",
     "reused": "A code or token was used twice, as a thief would: its access was taken back",
 }
 

@@ -36,7 +36,7 @@ _CONNECTIONS = text("select count(*) from pg_stat_activity where application_nam
 
 @pytest.fixture
 async def server(database_url: str, own_dir: Path) -> AsyncIterator[BuildProcess]:
-    """A server with a pool of POOL connections to read by, and two to write by; ended whatever happens."""
+    """A server with POOL connections to read by, two to write by, and one to listen; ended whatever happens."""
     environment = {
         "STARLING_DATABASE_URL": database_url,
         "STARLING_DATABASE_POOL": str(POOL),
@@ -126,7 +126,7 @@ async def test_after_the_servers_death_all_streams_come_back_spread_out_and_curr
             await server.start()
             await second_item(server, devices, tokens)
             took = time.time() - died
-        assert 0 < most[0] <= POOL + 2
+        assert 0 < most[0] <= POOL + 3
         saw(f"all current after {took:.0f} s, 80 % of reconnects in {spread(journal, died):.1f} s")
         saw(f"at most {most[0]} connections to Postgres")
 
