@@ -35,6 +35,9 @@ class Scope(StrEnum):
 
 DEVICE_SCOPES = frozenset(Scope) - {Scope.DEVICES_MANAGE}
 
+OWN_CLIENT = "starling"
+"""The OAuth client that every server knows: the command line and other programs of the project."""
+
 DeviceKind = Literal["browser", "desktop", "mobile", "cli"]
 
 

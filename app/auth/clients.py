@@ -7,20 +7,19 @@ from authlib.oauth2.rfc8628 import DEVICE_CODE_GRANT_TYPE
 
 from app.auth import redirects
 from app.auth.tokens import digest
-from app.model import Scope
+from app.model import OWN_CLIENT, Scope
 from app.store.clients import Registration
 
 GRANT_TYPES = ("authorization_code", "refresh_token", DEVICE_CODE_GRANT_TYPE)
 ASSISTANT_SCOPES = frozenset(Scope) - {Scope.STREAM, Scope.DEVICES_MANAGE}
 OWN = Registration(
-    id="starling",
+    id=OWN_CLIENT,
     name="Starling",
     secret_hash=None,
     redirect_uris=("http://127.0.0.1/callback", "http://[::1]/callback"),
     scopes=sorted(Scope),
     made_by="command",
 )
-"""The client that every server knows: the command line and other programs of the project."""
 
 
 class Client(ClientMixin):  # type: ignore[misc]

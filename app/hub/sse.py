@@ -1,5 +1,6 @@
 """The bytes of an event stream (WHATWG HTML, section 9.2) in HTTP/1.1 chunks (RFC 9112, section 7.1). Pure."""
 
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -42,18 +43,33 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Decoder:
-    """Turns bytes, cut anywhere, into events. Comments are counted, not reported."""
+    """Turns bytes, cut anywhere, into events, as the standard says. Comments are counted, not reported."""
 
     def __init__(self) -> None:
         self.comments = 0
         self._rest = b""
+        self._is_first = True
+        self._after_cr = False
         self._id = ""
         self._clear()
 
     def feed(self, received: bytes) -> Iterator[Event]:
         """The events that these bytes complete."""
-        *lines, self._rest = (self._rest + received).split(b"\n")
-        yield from self._read(line.removesuffix(b"\r").decode() for line in lines)
+        *lines, self._rest = (self._rest + self._with_line_feeds(received)).split(b"\n")
+        if self._is_first and lines:
+            self._is_first = False
+            lines[0] = lines[0].removeprefix(BOM_UTF8)
+        yield from self._read(line.decode(errors="replace") for line in lines)
+
+    def _with_line_feeds(self, received: bytes) -> bytes:
+        """Lines end with CR LF, LF or CR, and the pair may come in two pieces."""
+        if self._after_cr and received:
+            self._after_cr = False
+            received = received.removeprefix(b"\n")
+        if b"\r" in received:
+            self._after_cr = received.endswith(b"\r")
+            received = received.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return received
 
     def _clear(self) -> None:
         self._name = ""
@@ -78,6 +94,7 @@ class Decoder:
         elif name == "event":
             self._name = value
         elif name == "id":
-            self._id = value
+            if "\0" not in value:
+                self._id = value
         elif name == "retry" and value.isascii() and value.isdigit():
             self._retry = int(value)

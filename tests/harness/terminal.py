@@ -69,8 +69,8 @@ async def on_terminal(
     """The command; it is killed if it still runs at the end."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-    own = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
-    given = {name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")} | own
+    kept = {name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+    given = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8", **kept}
     process = await asyncio.create_subprocess_exec(
         *arguments, env=given, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
     )

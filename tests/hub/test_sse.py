@@ -66,7 +66,16 @@ def test_a_chunk_names_its_length_in_hexadecimal(body: bytes) -> None:
         (b"retry: soon\ndata: a\n\n", [Event("message", "", "a")]),
         (b"unknown: a\ndata\n\n", [Event("message", "", "")]),
         (b"data: unfinished\n", []),
+        (b"data:a\rdata:b\r\r", [Event("message", "", "a\nb")]),
+        (b"data:a\r\ndata:b\n\r\ndata:c\r\n\r\n", [Event("message", "", "a\nb"), Event("message", "", "c")]),
+        (b"\xef\xbb\xbfdata: a\n\n\xef\xbb\xbfdata: b\n\n", [Event("message", "", "a")]),
+        (b"id: a\0b\ndata: a\n\n", [Event("message", "", "a")]),
+        (b"data: \xff\xc3\n\n", [Event("message", "", "\ufffd\ufffd")]),
+        ("data: a\u2028b\u0085c\n\n".encode(), [Event("message", "", "a\u2028b\u0085c")]),
+        (b": a\n:b\n\n", []),
     ],
 )
 def test_the_decoder_reads_as_the_standard_says(stream: bytes, read: list[Event]) -> None:
     assert list(Decoder().feed(stream)) == read
+    decoder = Decoder()
+    assert [event for byte in stream for event in decoder.feed(bytes([byte]))] == read

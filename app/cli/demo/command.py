@@ -1,11 +1,8 @@
 """The command: runs the server, tells the story, keeps serving, ends in order."""
 
-import asyncio
 import contextlib
-import signal
 import sys
 import time
-from collections.abc import Coroutine
 
 import click
 import uvloop
@@ -15,10 +12,9 @@ from app.cli.demo.cast import Cast, cast
 from app.cli.demo.live import Live, invite
 from app.cli.demo.screen import Screen
 from app.cli.demo.serving import Serving, listening, serving
+from app.cli.ending import until_signal
 from app.cli.opening import settings
 from app.settings import Settings
-
-INTERRUPTED = -1
 
 
 @click.command()
@@ -31,30 +27,11 @@ def demo(*, host: str, port: int, once: bool) -> None:
     Runs a server with a demo user, three devices and an assistant until Ctrl-C.
     """
     read, screen = settings(quiet=True), Screen()
-    ended = uvloop.run(_until_signal(_demo(read, screen, host, port, once=once)))
-    if ended == INTERRUPTED:
+    ended = uvloop.run(until_signal(_demo(read, screen, host, port, once=once)))
+    if ended is None:
         screen.stopped()
         ended = int(once)
     sys.exit(ended)
-
-
-async def _until_signal(work: Coroutine[None, None, int]) -> int:
-    """What `work` returns, or `INTERRUPTED` once SIGINT or SIGTERM ended it; later ones do not disturb its end."""
-    task = asyncio.create_task(work)
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM)
-
-    def stop() -> None:
-        for number in signals:
-            loop.add_signal_handler(number, lambda: None)
-        task.cancel()
-
-    for number in signals:
-        loop.add_signal_handler(number, stop)
-    try:
-        return await task
-    except asyncio.CancelledError:
-        return INTERRUPTED
 
 
 async def _demo(read: Settings, screen: Screen, host: str, port: int, *, once: bool) -> int:
