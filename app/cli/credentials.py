@@ -96,9 +96,16 @@ class Credentials:
         except msgspec.DecodeError as error:
             raise SignedOut(f"{self._token} cannot be read: run `starling login` again.") from error
 
+    def former(self) -> Token | None:
+        """What the server gave before, if it can be told."""
+        try:
+            return self.token()
+        except SignedOut:
+            return None
+
     def keep(self, token: Token) -> Path:
         """Keeps it, on the disk when this returns; where."""
-        _replace(self._token, msgspec.json.encode(token), durable=True)
+        replace(self._token, msgspec.json.encode(token), durable=True)
         return self._token
 
     def forget(self) -> None:
@@ -115,7 +122,7 @@ class Credentials:
 
     def keep_cursor(self, cursor: str) -> None:
         """Keeps how far it has read. What a crash takes back is read twice."""
-        _replace(self._cursor, cursor.encode())
+        replace(self._cursor, cursor.encode())
 
     @asynccontextmanager
     async def locked(self) -> AsyncIterator[None]:
@@ -154,7 +161,8 @@ def _prepare(directory: Path) -> None:
         each.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def _replace(path: Path, content: bytes, *, durable: bool = False) -> None:
+def replace(path: Path, content: bytes, *, durable: bool = False) -> None:
+    """Writes a file that only this account reads, with its directory; whoever reads it finds all of it."""
     _prepare(path.parent)
     descriptor, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
     try:

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -49,10 +50,10 @@ def environment(data_dir: Path) -> dict[str, str]:
     return {**os.environ, "STARLING_DATA_DIR": str(data_dir)}
 
 
-def run(data_dir: Path, *arguments: str, program: str = STARLING) -> subprocess.CompletedProcess[str]:
+def starling(data_dir: Path, *arguments: str, program: str = STARLING, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", program, "demo", *arguments],
-        env=environment(data_dir),
+        [sys.executable, "-c", program, *arguments],
+        env=environment(data_dir) | more,
         capture_output=True,
         text=True,
         timeout=DEADLINE_S,
@@ -60,17 +61,23 @@ def run(data_dir: Path, *arguments: str, program: str = STARLING) -> subprocess.
     )
 
 
+def run(data_dir: Path, *arguments: str, **options: str) -> subprocess.CompletedProcess[str]:
+    return starling(data_dir, "demo", *arguments, **options)
+
+
 def postmaster(data_dir: Path) -> Path:
     return data_dir / "postgres" / "postmaster.pid"
 
 
 def test_tells_the_story_twice(data_dir: Path) -> None:
-    for _ in range(2):
+    for signs in ("signs up", "signs in"):
         told = run(data_dir, "--once", "--port", "0")
         assert told.returncode == 0, told.stdout + told.stderr
         assert told.stderr == ""
         lines = told.stdout.splitlines()
         assert lines[0].startswith("Starling")
+        assert any(f"demo@example.com {signs} and lets ChatGPT" in line for line in lines)
+        assert sum("shows the code" in line and "allowed at /activate" in line for line in lines) == 3
         assert sum("online after" in line for line in lines) == 3
         assert sum('got "Milk"' in line and line.rstrip().endswith(" acknowledged") for line in lines) == 3
         assert sum("got 7 changes" in line for line in lines) == 2
@@ -80,6 +87,10 @@ def test_tells_the_story_twice(data_dir: Path) -> None:
         assert any("All is well" in line for line in lines)
         assert not any("\x1b" in line for line in lines)
         assert not postmaster(data_dir).exists()
+    for path in (data_dir / "demo").rglob("*.json"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    listed = starling(data_dir, "device", "list", "demo@example.com").stdout.splitlines()
+    assert [line.split("\t")[1] for line in listed] == ["laptop", "phone", "browser"], "those of the first run are gone"
 
 
 def test_says_what_a_device_missed(data_dir: Path) -> None:
@@ -100,7 +111,7 @@ def test_a_taken_port(data_dir: Path) -> None:
     assert told.stdout == ""
 
 
-@pytest.mark.parametrize(("seen", "number"), [("Starling", signal.SIGTERM), ("Follow", signal.SIGINT)])
+@pytest.mark.parametrize(("seen", "number"), [("Starling", signal.SIGTERM), ("Who is let in", signal.SIGINT)])
 async def test_ends_in_order(data_dir: Path, seen: str, number: signal.Signals) -> None:
     program = (sys.executable, "-c", STARLING, "demo", "--port", "0")
     process = await asyncio.create_subprocess_exec(
@@ -116,6 +127,14 @@ async def test_ends_in_order(data_dir: Path, seen: str, number: signal.Signals) 
     assert told.decode().endswith("Stopped.\n")
     assert logged == b""
     assert not postmaster(data_dir).exists()
+
+
+def test_who_may_not_sign_up_is_told_so(data_dir: Path) -> None:
+    (data_dir / "demo" / "person.json").unlink(missing_ok=True)
+    told = run(data_dir, "--once", "--port", "0", STARLING_SIGN_UP="closed")
+    assert told.returncode == 1
+    assert "STARLING_SIGN_UP" in told.stderr
+    assert len(told.stderr.splitlines()) == 1
 
 
 def state(seq: int, item_id: str, title: str | None) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """`starling demo`: a real server, three real devices and an assistant, in one process.
 
 command    the command: story, then live, then an end in order
-serving    the server it runs                   cast       the user, the devices, their tokens
-acts       the story, act by act                assistant  calls the actions as ChatGPT does
+serving    the server it runs                   cast       who plays, let in as anywhere
+person     has an account, lets others in       browser    shows pages, sends their forms
+chatgpt    how ChatGPT gets its token           assistant  calls the actions as ChatGPT does
 follower   a device that follows its stream     verdict    what a device got, held against what was saved (pure)
-screen     what the person sees                 live       how to go on, and what the devices get then
+acts       the story, act by act                screen     what is shown of it
+live       how to go on, and what the devices get then
+refused    what goes wrong
 """
 
 from app.cli.demo.command import demo

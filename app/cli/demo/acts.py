@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.cli.demo.assistant import Answer, Assistant, Delivery
-from app.cli.demo.cast import EMAIL, Cast
+from app.cli.demo.cast import Cast
 from app.cli.demo.follower import DEADLINE_S, Follower
 from app.cli.demo.screen import Row, Screen, device, listed, millis, quoted
 from app.cli.demo.verdict import State, faults, newest
@@ -25,7 +25,7 @@ CHANGED = "Rye bread"
 async def play(cast: Cast, screen: Screen) -> list[str]:
     """Tells the story up to the first act in which something is wrong; what is wrong, a sentence each."""
     story = _Story(cast, screen)
-    for act in (story.connect, story.save, story.leave, story.come_back):
+    for act in (story.arrive, story.connect, story.save, story.leave, story.come_back):
         if wrong := await act():
             return wrong
     return []
@@ -35,6 +35,7 @@ class _Story:
     """Each act shows what happened and returns what is wrong with it."""
 
     def __init__(self, cast: Cast, screen: Screen) -> None:
+        self._cast = cast
         self._followers = cast.followers
         self._laptop, self._phone, self._browser = cast.followers
         self._assistant = cast.assistant
@@ -42,11 +43,20 @@ class _Story:
         self._milk: State = {}
         self._missed: list[State] = []
 
+    async def arrive(self) -> list[str]:
+        person = self._cast.person
+        signs = "up" if person.is_new else "in"
+        self._screen.act(1, f"{person.email} signs {signs} and lets ChatGPT and three devices in.")
+        codes = zip(self._followers, self._cast.codes, strict=True)
+        rows = [(device(each.name), f"shows the code {code}", "allowed at /activate") for each, code in codes]
+        self._screen.table([("ChatGPT", "asks for access", "allowed on the consent page"), *rows])
+        return []
+
     async def connect(self) -> list[str]:
         for follower in self._followers:
             follower.go_online()
         await asyncio.gather(*(follower.caught_up() for follower in self._followers))
-        self._screen.act(1, f"Three devices of {EMAIL} open their streams.")
+        self._screen.act(2, "The devices open their streams.")
         self._screen.table([_online(follower) for follower in self._followers])
         online = await self._assistant.online()
         return [f"the {each.name} is not online" for each in self._followers if each.name not in online]
@@ -58,7 +68,7 @@ class _Story:
         await _all_reached(self._followers, answer.item)
         names = _names(answer.delivery, "acknowledged")
         self._screen.act(
-            2, f"ChatGPT saves {quoted(FIRST['title'])} (POST /actions/items). Counted from sending the request:"
+            3, f"ChatGPT saves {quoted(FIRST['title'])} (POST /actions/items). Counted from sending the request:"
         )
         self._screen.table([_got(follower, answer, names) for follower in self._followers])
         self._screen.say(f"ChatGPT is answered after {millis(answer.took)}: {listed(names)} have it.", style="dim")
@@ -74,7 +84,7 @@ class _Story:
         online = (self._laptop, self._browser)
         await _all_reached(online, self._missed[-1])
         waiting = _names(answers[-1].delivery, "pending")
-        self._screen.act(3, "The phone goes offline. ChatGPT saves five items, changes one, deletes one.")
+        self._screen.act(4, "The phone goes offline. ChatGPT saves five items, changes one, deletes one.")
         rows = [_got_live(follower, answers) for follower in online]
         self._screen.table([*rows, (device(self._phone.name), "is offline", f"{len(answers)} changes wait for it")])
         pending = [f"{listed(waiting)} is pending, not the phone"] if waiting != [self._phone.name] else []
@@ -94,7 +104,7 @@ class _Story:
         await self._phone.settled()
         names = _names(await self._assistant.delivery(self._missed[-2]["id"]), "acknowledged")
         got = [receipt.item for receipt in self._phone.received]
-        self._screen.act(4, f"The phone comes back from its cursor: Last-Event-ID: {cursor}")
+        self._screen.act(5, f"The phone comes back from its cursor: Last-Event-ID: {cursor}")
         self._screen.table([self._state(item) for item in newest(got)])
         self._screen.say(
             f"Caught up after {millis(took)} with {len(got)} events: {listed(names)} have it.", style="dim"

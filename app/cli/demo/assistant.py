@@ -7,18 +7,12 @@ from uuid import uuid4
 
 import httpx2
 
-from app.errors import StarlingError
+from app.cli.demo.refused import Refused
 
 WAIT_S = 5
 
 Delivery = dict[str, list[dict[str, Any]]]
 """`acknowledged`, `live` and `pending` devices, as the protocol has them."""
-
-
-class Refused(StarlingError):
-    """The server did not do what the demo asked."""
-
-    code = "refused"
 
 
 @dataclass(frozen=True)

@@ -1,65 +1,67 @@
-"""Who plays: the demo's user, three devices and the assistant, with tokens of their own."""
+"""Who plays: a person, three devices and the assistant, let in as they would be anywhere."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
-from uuid import UUID
+from pathlib import Path
 
-import httpx2
-
+from app.cli.credentials import Credentials, Token
 from app.cli.demo.assistant import Assistant
+from app.cli.demo.browser import Browser
+from app.cli.demo.chatgpt import connected
 from app.cli.demo.follower import Follower
-from app.errors import NotFound
-from app.main import Starling
-from app.model import DEVICE_SCOPES, DeviceKind, Scope
-from app.store.grants import Grants
+from app.cli.demo.person import Person
+from app.cli.demo.refused import Refused
+from app.cli.demo.serving import Serving
+from app.cli.device_grant import ask, redeem, revoke
+from app.model import DeviceKind
+from app.store.clients import Clients
 
-EMAIL = "demo@example.com"
-CLIENT = "chatgpt"
-CLIENT_SCOPES = (Scope.ITEMS_READ, Scope.ITEMS_WRITE)
+PERSON = "person.json"
 DEVICES: tuple[tuple[str, DeviceKind], ...] = (("laptop", "desktop"), ("phone", "mobile"), ("browser", "browser"))
-TOKEN_LIFE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Cast:
     """The laptop, the phone and the browser, in this order, and the assistant with its token."""
 
+    person: Person
     followers: tuple[Follower, ...]
+    codes: tuple[str, ...]
+    """What the devices showed, for the person to type."""
     assistant: Assistant
     token: str
 
 
 @asynccontextmanager
-async def cast(starling: Starling, http: httpx2.AsyncClient) -> AsyncIterator[Cast]:
-    """The cast of one run, offline again when the body ends. The devices of earlier runs are revoked."""
-    feed_id = await _feed(starling.grants)
-    await _revoke_former(starling, feed_id)
-    followers = [await _follower(starling, http, feed_id, name, kind) for name, kind in DEVICES]
-    token = await starling.tokens.issue(feed_id, client=CLIENT, scopes=CLIENT_SCOPES, life=TOKEN_LIFE)
+async def cast(server: Serving, directory: Path) -> AsyncIterator[Cast]:
+    """The cast of one run, offline again when the body ends; what they know of the server is kept in `directory`."""
+    async with Browser(server.address) as browser:
+        person = await Person.arrive(browser, directory / PERSON)
+        token = await connected(Clients(server.starling.database), server.http, person)
+        credentials = [Credentials(directory / name) for name, _ in DEVICES]
+        codes = [
+            await _let_in(server, person, name, kind, kept)
+            for (name, kind), kept in zip(DEVICES, credentials, strict=True)
+        ]
+    followers = [
+        Follower(server.http, name, kind, kept) for (name, kind), kept in zip(DEVICES, credentials, strict=True)
+    ]
     try:
-        yield Cast(tuple(followers), Assistant(http, token), token)
+        yield Cast(person, tuple(followers), tuple(codes), Assistant(server.http, token), token)
     finally:
         for follower in followers:
             await follower.go_offline()
 
 
-async def _feed(grants: Grants) -> UUID:
-    try:
-        return await grants.feed_of(EMAIL)
-    except NotFound:
-        return await grants.add_user(EMAIL, None)
-
-
-async def _revoke_former(starling: Starling, feed_id: UUID) -> None:
-    names = {name for name, _ in DEVICES}
-    for device in await starling.devices.of(feed_id):
-        if device.name in names:
-            await starling.devices.revoke(feed_id, device.id)
-
-
-async def _follower(starling: Starling, http: httpx2.AsyncClient, feed_id: UUID, name: str, kind: str) -> Follower:
-    device_id = await starling.devices.add(feed_id, name, kind)
-    token = await starling.tokens.issue(feed_id, client="starling", scopes=DEVICE_SCOPES, device_id=device_id)
-    return Follower(http, name, kind, token)
+async def _let_in(server: Serving, person: Person, name: str, kind: str, kept: Credentials) -> str:
+    """The device gets its token; the code that it showed. The device of an earlier run signs out."""
+    if (former := kept.former()) is not None:
+        await revoke(server.http, former)
+    asked = await ask(server.http, name, kind)
+    await person.allow_device(asked.verification_uri_complete or asked.verification_uri, asked.user_code)
+    token = await redeem(server.http, server.address, asked)
+    if not isinstance(token, Token):
+        raise Refused(f"The {name} was not let in: {token}.")
+    kept.keep(token)
+    return asked.user_code

@@ -3,6 +3,7 @@
 import contextlib
 import sys
 import time
+from pathlib import Path
 
 import click
 import uvloop
@@ -45,18 +46,19 @@ async def _demo(read: Settings, screen: Screen, host: str, port: int, *, once: b
             screen.say(
                 f"{server.address} is up with {postgres}, after {time.perf_counter() - begun:.1f} s.", style="dim"
             )
-            actors = await stack.enter_async_context(cast(server.starling, server.http))
-            return await _tell(screen, actors, server, once=once)
+            kept = read.data_dir / "demo"
+            actors = await stack.enter_async_context(cast(server, kept))
+            return await _tell(screen, actors, server, kept, once=once)
 
 
-async def _tell(screen: Screen, actors: Cast, server: Serving, *, once: bool) -> int:
+async def _tell(screen: Screen, actors: Cast, server: Serving, kept: Path, *, once: bool) -> int:
     faults = await play(actors, screen)
     for fault in faults:
         screen.say(f"FAILED: {fault}.", style="bold red")
     if faults:
         return 1
     screen.say("All is well: every device has everything, in order, nothing twice.", style="bold green")
-    invite(screen, actors, server.address, is_live=not once)
+    invite(screen, actors, server.address, kept, is_live=not once)
     if not once:
         Live(screen, actors.followers)
         await server.end()

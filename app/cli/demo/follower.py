@@ -4,19 +4,21 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 import msgspec
 
-from app.hub.sse import Decoder, Event
+from app.cli.access import Access
+from app.cli.credentials import Credentials, SignedOut
+from app.cli.subscription import Receipts, Subscription
+from app.hub.sse import Event
 from app.model import Cursor
 
 DEADLINE_S = 10.0
 KEPT = 1000
-_STREAM_TIMEOUT = httpx2.Timeout(DEADLINE_S, read=30)  # a comment comes at least every 12 s
 
 
 @dataclass(frozen=True)
@@ -30,19 +32,29 @@ class Receipt:
 class Follower:
     """`received` holds what came since `forget()`, `cursor` the last id seen; times are of the performance counter."""
 
-    def __init__(self, http: httpx2.AsyncClient, name: str, kind: str, token: str) -> None:
-        self.name, self.kind, self.token = name, kind, token
-        self.cursor = self.acknowledged = ""
+    def __init__(self, http: httpx2.AsyncClient, name: str, kind: str, credentials: Credentials) -> None:
+        self.name, self.kind = name, kind
+        self.access = Access(credentials, http)
+        self.cursor = ""
         self.received: deque[Receipt] = deque(maxlen=KEPT)
         self.resets = 0
-        self.dialled = self.ready_at = 0.0
-        self.is_revoked = False
+        self.ready_at = 0.0
         self.on_receipt: Callable[[Receipt], None] = lambda _: None
-        self._http = http
-        self._headers = {"authorization": f"Bearer {token}"}
-        self._retry_s = 1.5
+        self._subscription = Subscription(http, self.access)
+        self._receipts = Receipts(http, self.access)
+        self._receipts.on_told = self._notify
         self._news = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
+
+    @property
+    def dialled(self) -> float:
+        """When the stream was asked for last."""
+        return self._subscription.dialled
+
+    @property
+    def acknowledged(self) -> str:
+        """The cursor up to which the server knows that the device has everything."""
+        return self._receipts.told
 
     def go_online(self) -> None:
         """Opens the stream, from the cursor if there is one, and keeps it open."""
@@ -94,54 +106,28 @@ class Follower:
     async def _be_online(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow())
-            tasks.create_task(self._acknowledge())
+            tasks.create_task(self._receipts.run())
 
     async def _follow(self) -> None:
-        while not self.is_revoked:
-            with suppress(httpx2.HTTPError):
-                await self._read()
-            await asyncio.sleep(self._retry_s)
-
-    async def _read(self) -> None:
-        headers = {**self._headers, **({"last-event-id": self.cursor} if self.cursor else {})}
-        decoder = Decoder()
-        self.dialled = time.perf_counter()
-        async with self._http.stream("GET", "/v1/stream", headers=headers, timeout=_STREAM_TIMEOUT) as response:
-            if response.status_code in {401, 403}:
-                self.is_revoked = True
-            response.raise_for_status()
-            async for received in response.aiter_bytes():
-                at = time.perf_counter()
-                for event in decoder.feed(received):
-                    self._take(event, at)
+        with suppress(SignedOut):
+            async with aclosing(self._subscription.events()) as events:
+                async for event in events:
+                    self._take(event, time.perf_counter())
 
     def _take(self, event: Event, at: float) -> None:
         self.cursor = event.id
-        if event.retry is not None:
-            self._retry_s = event.retry / 1000
         if event.name == "item":
             self._keep(Receipt(msgspec.json.decode(event.data), at))
         elif event.name == "ready":
             self.ready_at = at
         elif event.name == "reset":
             self.resets += 1
-        elif event.name == "revoked":
-            self.is_revoked = True
-        self._news.set()
+        self._receipts.reach(self.cursor)
+        self._notify()
 
     def _keep(self, receipt: Receipt) -> None:
         self.received.append(receipt)
         self.on_receipt(receipt)
 
-    async def _acknowledge(self) -> None:
-        while True:
-            await self._until(lambda: self.acknowledged != self.cursor)
-            cursor = self.cursor
-            try:
-                response = await self._http.post("/v1/ack", json={"cursor": cursor}, headers=self._headers)
-                response.raise_for_status()
-            except httpx2.HTTPError:
-                await asyncio.sleep(self._retry_s)
-                continue
-            self.acknowledged = cursor
-            self._news.set()
+    def _notify(self) -> None:
+        self._news.set()

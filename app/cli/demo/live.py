@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 from rich.text import Text
 
-from app.cli.demo.cast import Cast
+from app.cli.demo.cast import PERSON, Cast
 from app.cli.demo.follower import Follower, Receipt
 from app.cli.demo.screen import Screen, device, quoted
 from app.cli.demo.verdict import State
@@ -15,23 +16,22 @@ from app.cli.demo.verdict import State
 PATIENCE_S = 1.0
 
 
-def invite(screen: Screen, cast: Cast, address: str, *, is_live: bool) -> None:
-    """Says where everything is, and how to use it; `is_live`: the devices still follow."""
-    browser = cast.followers[-1]
+def invite(screen: Screen, cast: Cast, address: str, kept: Path, *, is_live: bool) -> None:
+    """Says where everything is, and how to use it; `is_live`: the devices still follow. Tokens are good for an hour."""
     screen.gap()
-    screen.say("  ".join(f"{address}{path}" for path in ("/actions", "/v1/stream", "/readyz")))
     screen.say(
-        "Save an item and watch it arrive here (Ctrl-C ends the demo):"
+        "Save an item as ChatGPT and watch it arrive here (Ctrl-C ends the demo):"
         if is_live
-        else "Save an item, once a server runs there:"
+        else "Save an item as ChatGPT, once a server runs there:"
     )
     screen.command(
         f"curl {address}/actions/items -H 'Content-Type: application/json' \\",
         f"  -H 'Authorization: Bearer {cast.token}' \\",
         '  -d "{\\"title\\": \\"Hello at $(date +%T)\\"}"',
     )
-    screen.say(f"Follow the {browser.name}'s stream:")
-    screen.command(f"curl -N {address}/v1/stream \\", f"  -H 'Authorization: Bearer {browser.token}'")
+    screen.say("Make a terminal one more device, and follow its stream:")
+    screen.command(f"starling login {address}", f"starling tail --server {address}")
+    screen.say(f"Who is let in: {address}/account, as {cast.person.email}, with the password in {kept / PERSON}")
 
 
 class Live:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import httpx2
 
-from app.cli.demo.assistant import Refused
 from app.cli.demo.follower import DEADLINE_S
+from app.cli.demo.refused import Refused
 from app.cli.opening import opened
 from app.cli.server import CannotListen, Server, listen
 from app.errors import StarlingError
@@ -55,7 +55,7 @@ async def serving(read: Settings, listener: socket.socket) -> AsyncIterator[Serv
     """Serves, on an open database, while the body runs. Raises `Refused` when the server does not become ready."""
     address = _address(listener)
     async with opened(read) as found:
-        starling = Starling(read, found.url, read.public_url or address, found.landmark)
+        starling = Starling(read, found.url, address, found.landmark)
         await starling.prepare()
         # Connections that the environment's proxy would make never reach the loopback.
         client = httpx2.AsyncClient(base_url=address, timeout=DEADLINE_S, trust_env=False)
