@@ -4,14 +4,15 @@ serve      runs the server                    demo     shows what it does
 people     user, device, token                feed     new-epoch, prune
 invite     links for new people               clients  OAuth clients
 login      this machine as a device, logout   tail     follows this device's stream
+qr         a code for a phone                 listing  tables, and what is safe to print
 opening    what a command works on            server   the web server
 crew       several workers behind one port    worker   one of them
 openapi    the documents                      manifest the custom GPT
-listing    tables, and what is safe to print  ending   SIGINT and SIGTERM
+ending     SIGINT and SIGTERM
 
 What a device needs to follow a server:
-credentials    tokens and cursor, kept        access   a token that is good
-subscription   the stream, kept open
+credentials    tokens and cursor, kept          access         a token that is good
+subscription   the stream, kept open            device_grant   asking to be let in
 """
 
 import sys

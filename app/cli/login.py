@@ -26,14 +26,20 @@ SLOWEST_S = 60
 @click.option("--name", default=lambda: platform.node() or "command line", help="What the device is called.")
 @click.option("--kind", type=click.Choice(get_args(DeviceKind)), default="cli", show_default=True)
 def login(server: str, name: str, kind: str) -> None:
-    """Sign this machine in to a server: you allow it in a browser, on any machine."""
+    """Sign this machine in to a server.
+
+    It shows an address and a code. You allow it there, in a browser on any machine.
+    """
     asyncio.run(_login(server, name, kind))
 
 
 @click.command()
 @click.argument("server", required=False, callback=address)
 def logout(server: str | None) -> None:
-    """Sign this machine out: its tokens are worth nothing any more, here and on the server."""
+    """Sign this machine out.
+
+    Its tokens are worth nothing any more, here and on the server.
+    """
     credentials = Credentials.chosen(server)
     token = credentials.token()
     asyncio.run(_logout(credentials))

@@ -44,9 +44,10 @@ def _cursor(_: click.Context, parameter: click.Parameter, given: str | None) -> 
 )
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for each item or reset.")
 def tail(server: str | None, since: str | None, *, as_json: bool) -> None:
-    """Follow everything that is saved, until Ctrl-C: what came since the last time, and then each change at once.
+    """Follow everything that is saved.
 
-    It reconnects by itself. Sign in first: `starling login`.
+    Prints what came since the last time, and then each change as it happens, until Ctrl-C. It reconnects by itself.
+    Sign in first: `starling login`.
     """
     credentials = Credentials.chosen(server)
     asyncio.run(until_signal(_follow(credentials, since, JsonLines() if as_json else Lines())))
