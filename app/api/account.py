@@ -1,12 +1,12 @@
 """The account's page: devices and connected assistants."""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import MediaType, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 from pydantic import ValidationError
 
@@ -14,9 +14,10 @@ from app.actions import answers
 from app.actions.bodies import Rename
 from app.api.services import Services
 from app.api.visits import Visit, with_retry
-from app.errors import InvalidField, NotFound, SignInAgain, TooManyRequests, WrongPassword
+from app.errors import InvalidField, NotFound, SignInAgain, StarlingError, TooManyRequests, WrongPassword
 from app.model import Principal, Scope
 from app.store.sessions import Account
+from app.web.words import DONE, told
 
 HOME = "/account"
 EVENTS_SHOWN = 20
@@ -29,14 +30,23 @@ def _principal(account: Account) -> Principal:
 
 
 async def _home(
-    visit: Visit, services: Services, account: Account, problem: str | None = None, status: int = 422
+    visit: Visit,
+    services: Services,
+    account: Account,
+    *,
+    error: StarlingError | None = None,
+    about: str = "",
+    done: str | None = None,
 ) -> Response[Any]:
+    """`about`: which form the error is about. `done`: what was done just now."""
     listed = await services.devices.list(_principal(account))
     head = await services.reader.head(account.feed_id)
     return visit.page(
         "account",
-        status=status if problem else 200,
-        problem=problem,
+        status=error.status if error else 200,
+        problem=told(error) if error else None,
+        open=about,
+        done=done,
         devices=listed["devices"],
         head=head.head if head else 0,
         events=await services.people.events.latest(account.feed_id, EVENTS_SHOWN),
@@ -47,11 +57,15 @@ async def _home(
 
 
 @get(HOME, operation_id="showAccount")
-async def show_account(visit: NamedDependency[Visit], services: NamedDependency[Services]) -> Response[Any]:
+async def show_account(
+    visit: NamedDependency[Visit],
+    services: NamedDependency[Services],
+    done: Annotated[str, QueryParameter(description="What was done just now, to be said.")] = "",
+) -> Response[Any]:
     """Devices and assistants."""
     if visit.account is None:
         return visit.sign_in_first(HOME)
-    return await _home(visit, services, visit.account)
+    return await _home(visit, services, visit.account, done=DONE.get(done))
 
 
 @get("/account/export", operation_id="exportAccount")
@@ -94,8 +108,9 @@ async def rename_device(
         name = Rename(name=form.get("name", "").strip()).name
         await services.devices.rename(_principal(visit.account), device_id, name)
     except (ValidationError, InvalidField):
-        return await _home(visit, services, visit.account, "A name has 1 to 100 characters.")
-    return visit.redirect(HOME)
+        unfit = InvalidField("name", "A name has 1 to 100 characters.")
+        return await _home(visit, services, visit.account, error=unfit)
+    return visit.redirect(f"{HOME}?done=renamed")
 
 
 @post("/account/devices/{device_id:uuid}/revoke", operation_id="revokeOwnDevice", status_code=200)
@@ -107,7 +122,7 @@ async def revoke_device(
     if visit.account is None:
         return visit.sign_in_first(HOME)
     await services.devices.revoke(_principal(visit.account), device_id)
-    return visit.redirect(HOME)
+    return visit.redirect(f"{HOME}?done=device")
 
 
 @post("/account/assistants/{grant_id:uuid}/revoke", operation_id="revokeAssistant", status_code=200)
@@ -121,7 +136,7 @@ async def revoke_assistant(
     feed_id = visit.account.feed_id
     if not await services.ledgers.run(lambda ledger: ledger.families.revoke_grant(feed_id, grant_id)):
         raise NotFound
-    return visit.redirect(HOME)
+    return visit.redirect(f"{HOME}?done=assistant")
 
 
 @post("/account/password", operation_id="changePassword", status_code=200)
@@ -134,8 +149,8 @@ async def change_password(visit: NamedDependency[Visit], services: NamedDependen
     try:
         session = await services.people.change_password(visit.account, current, new, visit.address)
     except (WrongPassword, InvalidField, SignInAgain, TooManyRequests) as error:
-        return with_retry(await _home(visit, services, visit.account, error.detail, error.status), error)
-    return visit.redirect(HOME, session=session)
+        return with_retry(await _home(visit, services, visit.account, error=error, about="password"), error)
+    return visit.redirect(f"{HOME}?done=password", session=session)
 
 
 @post("/account/provider/remove", operation_id="partWithProvider", status_code=200)
@@ -147,8 +162,8 @@ async def part_with_provider(visit: NamedDependency[Visit], services: NamedDepen
     try:
         session = await services.people.part(visit.account, form.get("password", ""), visit.address)
     except (WrongPassword, SignInAgain, TooManyRequests) as error:
-        return with_retry(await _home(visit, services, visit.account, error.detail, error.status), error)
-    return visit.redirect(HOME, session=session)
+        return with_retry(await _home(visit, services, visit.account, error=error, about="provider"), error)
+    return visit.redirect(f"{HOME}?done=provider", session=session)
 
 
 @post("/account/delete", operation_id="deleteAccount", status_code=200)
@@ -160,5 +175,5 @@ async def delete_account(visit: NamedDependency[Visit], services: NamedDependenc
     try:
         await services.people.delete(visit.account, form.get("password", ""), visit.address)
     except (WrongPassword, SignInAgain, TooManyRequests) as error:
-        return with_retry(await _home(visit, services, visit.account, error.detail, error.status), error)
+        return with_retry(await _home(visit, services, visit.account, error=error, about="delete"), error)
     return visit.redirect("/sign-in", session="")

@@ -14,6 +14,7 @@ from app.api.visits import Visit
 from app.auth.asked import Answer, Pairs
 from app.auth.documents import is_url
 from app.auth.oauth import Refused
+from app.auth.people import network
 from app.errors import BadRequest
 from app.store.requests import DeviceRequest
 
@@ -97,7 +98,8 @@ async def activate(visit: NamedDependency[Visit], services: NamedDependency[Serv
     if "decision" not in form:
         found: DeviceRequest | None = await services.activation.find(code, account, visit.address)
         if found is not None:
-            return visit.page("device", asking=found, user_code=code)
+            is_near = network(found.address or "") == network(visit.address)
+            return visit.page("device", asking=found, user_code=code, is_near=is_near)
         return visit.page("activate", status=404, problem=UNKNOWN_CODE, user_code=code[:20])
     is_allowed = _is_allowed(form)
     if not await services.activation.answer(code, account, visit.address, approved=is_allowed):

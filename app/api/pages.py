@@ -17,7 +17,7 @@ from app.api.consent import activate, authorize, decide, show_activate
 from app.api.limited import spends
 from app.api.privacy import show_privacy
 from app.api.provider import come_from_provider, go_to_provider, join_provider
-from app.api.signing import show_sign_in, show_sign_up, sign_in, sign_out, sign_up, style
+from app.api.signing import icon, show_sign_in, show_sign_up, sign_in, sign_out, sign_up, style
 from app.api.visits import problem_page, visit_of
 from app.errors import StarlingError
 from app.limits.budgets import PAGES
@@ -51,6 +51,7 @@ def pages() -> Router:
             export,
             show_privacy,
             style,
+            icon,
         ],
         dependencies={"visit": Provide(visit_of)},
         exception_handlers={StarlingError: problem_page},

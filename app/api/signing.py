@@ -21,8 +21,10 @@ from app.errors import (
     WrongPassword,
 )
 from app.limits.budgets import PUBLIC
+from app.web.words import told
 
 HOME = "/account"
+TAKEN = "There already is an account with this address. Is it yours? Then sign in."
 _LOCAL = re.compile(r"/(?![/\\])[!-~]*")
 Next = Annotated[str, QueryParameter(description="The page to go on to.", max_length=8000)]
 
@@ -39,6 +41,13 @@ async def style(request: Request[Any, Any, State]) -> Response[bytes]:
     return Response(request.app.state.pages.style, media_type=MediaType.CSS, headers=headers)
 
 
+@get("/assets/icon.svg", operation_id="icon")
+async def icon(request: Request[Any, Any, State]) -> Response[bytes]:
+    """The bird."""
+    headers = {"cache-control": "public, max-age=3600", "x-content-type-options": "nosniff"}
+    return Response(request.app.state.pages.icon, media_type="image/svg+xml", headers=headers)
+
+
 def sign_in_page(
     visit: Visit, services: Services, then: str, *, email: str = "", error: StarlingError | None = None
 ) -> Response[Any]:
@@ -46,7 +55,7 @@ def sign_in_page(
     page = visit.page(
         "sign_in",
         status=error.status if error else 200,
-        problem=error.detail if error else None,
+        problem=told(error) if error else None,
         next=then,
         email=email,
         is_open=services.people.is_open,
@@ -102,7 +111,8 @@ async def sign_up(visit: NamedDependency[Visit], services: NamedDependency[Servi
         session = await services.people.sign_up(email, form.get("password", ""), visit.address, invitation)
     except (InvalidField, AlreadyExists, InvitationNeeded, TooManyRequests) as error:
         filled: dict[str, Any] = {"next": then, "email": email, "is_bound": False, "invitation": invitation}
-        page = visit.page("sign_up", status=error.status, problem=error.detail, **filled, provider=services.provider)
+        problem = TAKEN if isinstance(error, AlreadyExists) else told(error)
+        page = visit.page("sign_up", status=error.status, problem=problem, **filled, provider=services.provider)
         return with_retry(page, error)
     return visit.redirect(then, session=session)
 

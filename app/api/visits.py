@@ -22,6 +22,7 @@ from app.auth.people import SESSION_LIFE
 from app.errors import FormExpired, StarlingError, TooManyRequests, Unavailable
 from app.store.sessions import Account
 from app.web.pages import Pages
+from app.web.words import told
 
 FORM_LIFE_S = 24 * 3600
 _SAFE = {
@@ -127,7 +128,7 @@ def problem_page(request: Request[Any, Any, State], error: StarlingError) -> Res
     """An error, for a person."""
     visit = Visit(request, request.app.state.services)
     heading = "That did not work" if error.status < 500 else "Something went wrong"
-    return with_retry(visit.page("message", status=error.status, heading=heading, words=error.detail), error)
+    return with_retry(visit.page("message", status=error.status, heading=heading, words=told(error)), error)
 
 
 def with_retry(page: Response[str], error: StarlingError | None) -> Response[str]:

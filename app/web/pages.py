@@ -1,5 +1,6 @@
 """Templates → HTML. Whatever is put into one is escaped."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,14 @@ class Pages:
             "scopes": words.scopes,
             "event": words.event,
             "kind": words.kind,
+            "day": words.day,
             "moment": words.moment,
+            "ago": words.ago,
             "publisher": words.publisher,
         }
         self.style = (_HERE / "style.css").read_bytes()
+        self.icon = (_HERE / "icon.svg").read_bytes()
+        self._templates.globals["style_version"] = hashlib.sha256(self.style).hexdigest()[:8]
 
     def render(self, name: str, **values: Any) -> str:
         """A page's HTML."""

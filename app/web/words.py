@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from app.errors import StarlingError, TooManyRequests
 from app.model import Scope
 
 SCOPES = {
@@ -17,6 +18,13 @@ SCOPES = {
 }
 KINDS = {"browser": "Browser", "desktop": "Computer", "mobile": "Phone or tablet", "cli": "Command line"}
 
+DONE = {
+    "renamed": "The device has its new name.",
+    "device": "The device is signed out.",
+    "assistant": "The assistant has no access any more.",
+    "password": "The password is changed. Other browsers are signed out.",
+    "provider": "From now on the password alone lets you in. Other browsers are signed out.",
+}
 EVENTS = {
     "signed_up": "The account was made",
     "signed_in": "Signed in on these pages",
@@ -54,6 +62,35 @@ def publisher(client_id: str) -> str | None:
     return urlsplit(client_id).hostname if client_id.startswith("https://") else None
 
 
-def moment(at: datetime | None) -> str:
+def told(error: StarlingError) -> str:
+    """What went wrong, for a person."""
+    if isinstance(error, TooManyRequests):
+        wait = error.retry_after
+        return f"Too many tries. Try again in {_lasting(wait if wait <= 60 else wait + 59)}."
+    return error.detail
+
+
+def day(at: datetime) -> str:
+    """Such as `3 March 2026`, in UTC."""
+    return f"{at.astimezone(UTC):%-d %B %Y}"
+
+
+def moment(at: datetime) -> str:
     """Such as `3 March 2026, 14:05 UTC`."""
-    return "never" if at is None else f"{at.astimezone(UTC):%-d %B %Y, %H:%M} UTC"
+    return f"{day(at)}, {at.astimezone(UTC):%H:%M} UTC"
+
+
+def ago(at: datetime) -> str:
+    """Such as `5 minutes ago`."""
+    passed = int((datetime.now(UTC) - at).total_seconds())
+    return "just now" if passed < 60 else f"{_lasting(passed)} ago"
+
+
+def _lasting(seconds: int) -> str:
+    """Such as `15 minutes`: in the largest unit that there is one of."""
+    count, unit = next(
+        (seconds // size, unit)
+        for size, unit in ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+        if seconds >= size
+    )
+    return f"{count} {unit}" + "s" * (count != 1)
