@@ -40,7 +40,7 @@ async function open(options) {
 
 async function call({ page }, calls) {
   let on = page
-  for (const [method, ...given] of calls) on = await on[method](...given)
+  for (const [name, ...given] of calls) on = await (typeof on[name] === 'function' ? on[name](...given) : on[name])
   return typeof on === 'object' && !Array.isArray(on) ? null : on
 }
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from app.auth import people
 from app.model import Scope
-from tests.chromium.test_consent import LOOPBACK
+from tests.chromium.test_consent import EMAIL, LOOPBACK
 from tests.e2e.test_oauth_device import ask
 from tests.e2e.test_pages import authorize
 from tests.harness.browser import PASSWORD
@@ -22,7 +22,6 @@ LONG = "Grandmother's old tablet in the kitchen, next to the window with the ger
     :100
 ]
 UNBROKEN = "x" * 100
-EMAIL = "ada@example.com"
 Looks = Callable[[Live, Tab], Awaitable[None]]
 LOOKS: dict[str, Looks] = {}
 
@@ -44,10 +43,7 @@ async def test_everybody_can_use_the_page(live: Live, tab: Tab, template: str) -
 
 async def sign_up(live: Live, tab: Tab, then: str = "/account") -> Person:
     """The person in the tab, now on that page."""
-    await tab.go(f"{live.url}/sign-up")
-    await tab.fill("E-mail address", EMAIL)
-    await tab.fill("Password", PASSWORD)
-    assert await tab.click("Make the account") == 200
+    await tab.sign_up(live.url, EMAIL)
     if then != "/account":
         await tab.go(live.url + then)
     return Person(live.starling.database, await live.starling.grants.feed_of(EMAIL), EMAIL)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.harness.browser import PASSWORD
 from tests.harness.waiting import eventually
 
 DRIVER = Path(__file__).parents[1] / "chromium" / "driver.mjs"
@@ -95,9 +96,29 @@ class Tab:
         """Fills in a field."""
         await self.call(["getByLabel", label, {"exact": True}], ["fill", words])
 
+    async def value(self, label: str) -> str:
+        """What is filled in there."""
+        return str(await self.call(["getByLabel", label, {"exact": True}], ["inputValue"]))
+
+    async def sign_up(self, url: str, email: str) -> None:
+        """Makes an account on that server; then its page is open."""
+        await self.go(f"{url}/sign-up")
+        await self.fill("E-mail address", email)
+        await self.fill("Password", PASSWORD)
+        assert await self.click("Make the account") == 200
+
+    async def type(self, words: str) -> None:
+        """On the keyboard, wherever it acts."""
+        await self.call(["keyboard"], ["type", words])
+
+    async def next_focused(self) -> str:
+        """Where the Tab key leads."""
+        await self.key("Tab")
+        return await self.focused()
+
     async def key(self, name: str, until: str | None = None) -> Any:
         """Presses a key, such as `Tab`."""
-        return await self.call(["keyboard.press", name], until=until)
+        return await self.call(["keyboard"], ["press", name], until=until)
 
     async def url(self) -> str:
         """The page's address."""
