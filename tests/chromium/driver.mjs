@@ -13,6 +13,7 @@ import { chromium } from 'playwright-core'
 
 const PATIENCE_MS = 60_000
 const TOLD_BY_STATUS = 'Failed to load resource: the server responded with a status of'
+const GIVEN_UP = 'net::ERR_ABORTED' // by the browser, which left the page
 const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 const browser = await chromium.launch({ executablePath: process.argv[2], timeout: PATIENCE_MS })
@@ -29,7 +30,10 @@ async function open(options) {
   })
   page.on('pageerror', (error) => note(String(error)))
   page.on('dialog', (dialog) => { note('dialog:', dialog.message()); dialog.dismiss() })
-  page.on('requestfailed', (request) => note(request.url(), request.failure().errorText))
+  page.on('requestfailed', (request) => {
+    const { errorText } = request.failure()
+    if (errorText !== GIVEN_UP) note(request.url(), errorText)
+  })
   page.on('response', (response) => {
     const request = response.request()
     if (request.isNavigationRequest() && request.frame() === page.mainFrame()) tab.status = response.status()

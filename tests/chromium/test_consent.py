@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.harness.browser import PASSWORD
-from tests.harness.callback import Program, program
 from tests.harness.chromium import Tab
+from tests.harness.elsewhere import Program, program
 from tests.harness.live import Live
 from tests.harness.oauth import OAuthClient, pkce
 
