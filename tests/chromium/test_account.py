@@ -1,23 +1,15 @@
 """A person looks after devices, assistants and the account itself."""
 
-from tests.chromium.test_consent import EMAIL
 from tests.harness.browser import PASSWORD
 from tests.harness.chromium import Tab
 from tests.harness.live import Live
 from tests.harness.oauth import OAuthClient, refused
-from tests.harness.people import Person
 
 LATER = "a better password"
 
 
-async def owner(live: Live, tab: Tab) -> Person:
-    """Who has just signed up in the tab."""
-    await tab.sign_up(live.url, EMAIL)
-    return Person(live.starling.database, await live.starling.grants.feed_of(EMAIL), EMAIL)
-
-
 async def test_a_device_gets_another_name_and_is_signed_out(live: Live, tab: Tab) -> None:
-    device = await (await owner(live, tab)).device("laptop")
+    device = await (await tab.sign_in(live)).device("laptop")
     stream = await (await live.listen(device)).until_ready()
     await tab.go(f"{live.url}/account")
     await tab.unfold("Rename laptop")
@@ -36,7 +28,7 @@ async def test_a_device_gets_another_name_and_is_signed_out(live: Live, tab: Tab
 
 
 async def test_access_is_taken_back_from_an_assistant(live: Live, tab: Tab) -> None:
-    person, gpt = await owner(live, tab), await OAuthClient.make(live)
+    person, gpt = await tab.sign_in(live), await OAuthClient.make(live)
     given = await gpt.grant(person)
     await tab.go(f"{live.url}/account")
     await tab.click("Take access back from GPT")
@@ -46,7 +38,7 @@ async def test_access_is_taken_back_from_an_assistant(live: Live, tab: Tab) -> N
 
 
 async def test_the_password_is_changed_and_the_data_taken_along(live: Live, tab: Tab) -> None:
-    await owner(live, tab)
+    person = await tab.sign_up(live)
     await tab.unfold("Change the password")
     for current, status in (("wrong password", 403), (PASSWORD, 200)):
         await tab.fill("Password now", current)
@@ -55,20 +47,21 @@ async def test_the_password_is_changed_and_the_data_taken_along(live: Live, tab:
     assert "The password is changed." in await tab.words()
     assert await tab.click("Take everything along", "link", until="download") == "starling.json"
     await tab.click("Sign out")
-    await tab.fill("E-mail address", EMAIL)
+    await tab.fill("E-mail address", person.email)
     await tab.fill("Password", LATER)
     assert await tab.click("Sign in") == 200
     assert await tab.path() == "/account"
 
 
 async def test_the_account_is_deleted(live: Live, tab: Tab) -> None:
-    device = await (await owner(live, tab)).device()
+    person = await tab.sign_up(live)
+    device = await person.device()
     stream = await (await live.listen(device)).until_ready()
     await tab.unfold("Delete the account")
     await tab.fill("Password, to be sure", PASSWORD)
     await tab.click("Delete the account and everything in it")
     assert await tab.path() == "/sign-in"
     await stream.until_event("revoked", within=6)
-    await tab.fill("E-mail address", EMAIL)
+    await tab.fill("E-mail address", person.email)
     await tab.fill("Password", PASSWORD)
     assert await tab.click("Sign in") == 403

@@ -31,7 +31,7 @@ async def asked_at(live: Live) -> str:
 @pytest.mark.case(28, "the same in Chromium: typed, with name, kind, place and time before anything is allowed")
 async def test_a_device_is_let_in_by_the_code_that_is_typed(live: Live, tab: Tab) -> None:
     asked = await ask(live, device_name="<b>Ada's</b> phone")
-    await tab.sign_up(live.url, EMAIL)
+    await tab.sign_in(live)
     assert await type_code(live, tab, asked["user_code"].lower().replace("-", " ")) == 200
     words = await tab.words()
     for said in (
@@ -73,7 +73,7 @@ async def test_a_link_with_the_code_only_fills_it_in(live: Live, tab: Tab) -> No
 
 async def test_a_code_that_has_ended_is_no_code(live: Live, tab: Tab) -> None:
     asked = await ask(live)
-    await tab.sign_up(live.url, EMAIL)
+    await tab.sign_in(live)
     await type_code(live, tab, asked["user_code"])
     async with live.starling.database.transaction() as connection:
         await connection.execute(text("update device_codes set expires_at = now()"))

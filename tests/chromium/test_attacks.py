@@ -8,7 +8,6 @@ import pytest
 from app.api import visits
 from app.api.oauth import read_form
 from app.api.visits import Visit
-from tests.chromium.test_consent import EMAIL
 from tests.e2e.test_oauth_device import ask, poll
 from tests.e2e.test_pages import authorize
 from tests.harness.browser import PASSWORD
@@ -23,7 +22,7 @@ Attack = Callable[[Live, Tab], Awaitable[bool]]
 async def is_framed(live: Live, tab: Tab) -> bool:
     """Whether a site can show the consent page within its own, under something that people like to click."""
     await OAuthClient.make(live)
-    await tab.sign_up(live.url, EMAIL)
+    await tab.sign_in(live)
     tab.expected += ["frame-ancestors", "ERR_BLOCKED_BY_RESPONSE"]
     async with program(f'<iframe src="{escape(live.url + authorize())}" title="A game"></iframe>') as site:
         await tab.go(site.url)
@@ -41,16 +40,17 @@ async def send_form(tab: Tab, action: str, **fields: str) -> int:
 async def lets_itself_in(live: Live, tab: Tab) -> bool:
     """Whether a site can have a person's browser allow what it asked for."""
     asked = await ask(live)
-    await tab.sign_up(live.url, EMAIL)
+    await tab.sign_in(live)
+    await tab.go(f"{live.url}/activate")
     await send_form(tab, f"{live.url}/activate", user_code=asked["user_code"], decision="allow")
     return "access_token" in (await poll(live, asked)).text
 
 
 async def signs_in(live: Live, tab: Tab) -> bool:
     """Whether a site can sign a person's browser in to its own account."""
-    await tab.sign_up(live.url, EMAIL)
+    attacker = await tab.sign_up(live)
     await tab.click("Sign out")
-    await send_form(tab, f"{live.url}/sign-in", email=EMAIL, password=PASSWORD)
+    await send_form(tab, f"{live.url}/sign-in", email=attacker.email, password=PASSWORD)
     await tab.go(f"{live.url}/account")
     return await tab.path() == "/account"
 

@@ -81,7 +81,7 @@ async def test_from_signing_up_over_consent_to_the_program(
 async def test_a_person_who_does_not_allow_it_is_taken_back_too(
     live: Live, tab: Tab, app: OAuthClient, running: Program
 ) -> None:
-    await tab.sign_up(live.url, EMAIL)
+    await tab.sign_in(live)
     await tab.go(link(live, running.url, pkce()[1]))
     await tab.click("Do not allow")
     assert "You are back" in await tab.words()
@@ -91,11 +91,11 @@ async def test_a_person_who_does_not_allow_it_is_taken_back_too(
 
 
 async def test_with_the_keyboard_alone(live: Live, tab: Tab, app: OAuthClient, running: Program) -> None:
-    await tab.sign_up(live.url, EMAIL)
+    person = await tab.sign_up(live)
     await tab.click("Sign out")
     await tab.go(link(live, running.url, pkce()[1]))
     await tab.until_focused("E-mail address")
-    await tab.type(EMAIL)
+    await tab.type(person.email)
     assert await tab.next_focused() == "Password"
     await tab.type(PASSWORD)
     assert await tab.key("Enter", until="load") == 200
@@ -111,7 +111,7 @@ async def test_with_the_keyboard_alone(live: Live, tab: Tab, app: OAuthClient, r
 async def test_who_registers_itself_is_told_apart(live: Live, tab: Tab, running: Program) -> None:
     asked = {"redirect_uris": [LOOPBACK], "client_name": "ChatGPT", "token_endpoint_auth_method": "none"}
     made = (await live.http.post("/oauth/register", json=asked)).json()
-    await tab.sign_up(live.url, EMAIL)
+    await tab.sign_in(live)
     await tab.go(link(live, running.url, pkce()[1], made["client_id"], "items:write"))
     words = await tab.words()
     assert "Let ChatGPT in?" in words

@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from tests.harness.browser import PASSWORD
+from tests.harness.live import Live
+from tests.harness.people import Person
 from tests.harness.waiting import eventually
 
 DRIVER = Path(__file__).parents[1] / "chromium" / "driver.mjs"
@@ -100,12 +103,22 @@ class Tab:
         """What is filled in there."""
         return str(await self.call(["getByLabel", label, {"exact": True}], ["inputValue"]))
 
-    async def sign_up(self, url: str, email: str) -> None:
-        """Makes an account on that server; then its page is open."""
-        await self.go(f"{url}/sign-up")
+    async def sign_up(self, live: Live) -> Person:
+        """Makes an account on the pages, the last of which is open then."""
+        email = f"{uuid4()}@example.com"
+        await self.go(f"{live.url}/sign-up")
         await self.fill("E-mail address", email)
         await self.fill("Password", PASSWORD)
         assert await self.click("Make the account") == 200
+        return Person(live.starling.database, await live.starling.grants.feed_of(email), email)
+
+    async def sign_in(self, live: Live) -> Person:
+        """Somebody without a password, whose session is in the browser already."""
+        person = await live.person()
+        session = await live.starling.services.people._begin(person.email, "signed_in", "192.0.2.7")
+        cookie = {"name": "starling_session", "value": session, "url": live.url, "httpOnly": True, "sameSite": "Lax"}
+        await self.call(["context"], ["addCookies", [cookie]])
+        return person
 
     async def type(self, words: str) -> None:
         """On the keyboard, wherever it acts."""
