@@ -135,6 +135,12 @@ async def account(live: Live, tab: Tab) -> None:
     await tab.judge("account-not-deleted")
 
 
+@of("privacy")
+async def privacy(live: Live, tab: Tab) -> None:
+    await tab.go(f"{live.url}/privacy")
+    await tab.judge("privacy")
+
+
 @of("message")
 async def message(live: Live, tab: Tab) -> None:
     await tab.sign_in(live)
