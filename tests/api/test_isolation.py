@@ -1,64 +1,74 @@
-"""Another user's ids are ids of nothing, on every endpoint (case 37)."""
+"""Another user's ids are ids of nothing, on every endpoint."""
 
-from typing import Any
+from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
 
-from app.model import Scope
+from app.auth import activation
+from app.auth.tokens import Tokens
+from app.model import Principal, Scope
+from tests.harness.doors import DOORS, routes
 from tests.harness.live import Live
 from tests.harness.problems import problem
-from tests.harness.uploads import Uploader
-
-CALLS: list[tuple[str, str, Any]] = [
-    ("GET", "/actions/items/{item}", None),
-    ("PATCH", "/actions/items/{item}", {"title": "mine"}),
-    ("DELETE", "/actions/items/{item}", None),
-    ("GET", "/actions/items/{item}/delivery", None),
-    ("GET", "/v1/items/{item}", None),
-    ("GET", "/v1/files/{file}", None),
-    ("PATCH", "/v1/devices/{device}", {"name": "mine"}),
-    ("DELETE", "/v1/devices/{device}", None),
-]
-SECRET = "the words of somebody else"
+from tests.harness.strangers import KINDS, WORDS, knock_everywhere
 
 
-@pytest.mark.parametrize(("method", "path", "body"), CALLS)
-async def test_another_users_id_is_answered_like_an_unknown_one(live: Live, method: str, path: str, body: Any) -> None:
-    owner, stranger = await live.person(), await live.person()
-    device = await owner.device(SECRET)
-    owners = await live.assistant(owner, scopes=Scope)
-    item = (await owners.save(title=SECRET))["item"]
-    file = await Uploader(live, device.token).upload(SECRET.encode(), name=SECRET)
-    intruder = await live.assistant(stranger, scopes=Scope)
+async def test_no_route_is_forgotten(live: Live) -> None:
+    assert routes(live.starling) == sorted(DOORS), "tests/harness/doors.py says where each route takes an id"
 
-    foreign = await intruder.call(method, path.format(item=item["id"], device=device.id, file=file["id"]), body)
-    unknown = await intruder.call(method, path.format(item=uuid4(), device=uuid4(), file=uuid4()), body)
 
-    assert problem(foreign, 404, "not_found") == problem(unknown, 404, "not_found")
-    assert SECRET not in foreign.text
-    assert (await owners.call("GET", f"/v1/items/{item['id']}")).json() == item
-    assert [each["name"] for each in (await owners.call("GET", "/v1/devices")).json()["devices"]] == [SECRET]
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that lets a person try as many codes as this takes."""
+    monkeypatch.setattr(activation, "TRIES", 1000)
+
+
+@pytest.mark.case(
+    37, f"{len(DOORS)} routes, pages and OAuth included, {KINDS} kinds of ids of somebody else, in every place for one"
+)
+@pytest.mark.usefixtures("patient")
+async def test_another_users_id_is_answered_like_an_unknown_one(
+    live: Live, database_url: str, saw: Callable[[str], None]
+) -> None:
+    saw(f"{await knock_everywhere(live, database_url)} requests, 0 foreign bytes, 0 changes")
+
+
+@pytest.mark.control(37, "a server that takes one person for another")
+@pytest.mark.usefixtures("patient")
+async def test_control_a_server_that_mixes_people_up_is_found_out(
+    live: Live, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first: list[Principal] = []
+    authenticate = Tokens.authenticate
+
+    async def authenticate_the_first(self: Tokens, token: str) -> Principal:
+        first.append(await authenticate(self, token))
+        return first[0]
+
+    monkeypatch.setattr(Tokens, "authenticate", authenticate_the_first)
+    with pytest.raises(AssertionError, match=WORDS):
+        await knock_everywhere(live, database_url)
 
 
 async def test_lists_and_pages_hold_nothing_of_others(live: Live) -> None:
     owner, stranger = await live.person(), await live.person()
-    device = await owner.device(SECRET)
-    await (await live.assistant(owner)).save(title=SECRET)
+    device = await owner.device(WORDS)
+    await (await live.assistant(owner)).save(title=WORDS)
     intruder = await live.assistant(stranger, scopes=Scope)
     epoch = (await live.get("/v1/me", device.token)).json()["feed"]["epoch"]
 
     for path in ("/v1/items", "/v1/items?q=words", "/v1/changes", f"/v1/changes?cursor={epoch}.0", "/v1/devices"):
         answer = await intruder.call("GET", path)
         assert answer.status_code == 200
-        assert SECRET not in answer.text
+        assert WORDS not in answer.text
     assert (await intruder.call("GET", "/v1/items")).json()["total"] == 0
 
 
 async def test_an_id_that_another_user_took_can_be_taken_again(live: Live) -> None:
     owner, stranger = await live.person(), await live.person()
     item_id, change_id = str(uuid4()), str(uuid4())
-    for person, title in ((owner, SECRET), (stranger, "mine")):
+    for person, title in ((owner, WORDS), (stranger, "mine")):
         device = await person.device()
         epoch = (await live.get("/v1/me", device.token)).json()["feed"]["epoch"]
         change = {"change_id": change_id, "id": item_id, "base_seq": None, "put": {"title": title}}

@@ -43,6 +43,7 @@ CASES = {
     32: "Redis is away when a device is revoked: its streams in all processes end within 5 s, without a later item",
     33: "Tickets after their time, secrets that stay behind: 401; no log and no dump holds one",
     34: "Forged forms, framed pages, sign-ins into another account: refused",
+    37: "Somebody else's ids at every endpoint; a database role that was told of no feed: nothing, like ids of nothing",
     35: "URLs that lead inside, as text, by redirect or by a name that changes: no connection is made",
 }
 

@@ -16,7 +16,7 @@ from app.store import database as module
 from app.store.commit import Committer
 from app.store.database import Database, is_data_error, is_passing, sqlstate
 from app.store.files import Files, Quota
-from app.store.tables import FEEDS_SETTING, ROW_SECURED
+from app.store.tables import APP_ROLE, FEEDS_SETTING, ROW_SECURED
 from tests.harness.people import Person
 from tests.store.conftest import Sql
 from tests.store.making import named, put
@@ -52,6 +52,9 @@ async def owners(connection: AsyncConnection, table: str) -> list[UUID]:
     return list((await connection.execute(text(f"select feed_id from {table}"))).scalars())
 
 
+@pytest.mark.case(
+    37, "the server's database role with no feed named, another's, one's own: a row of each secured table"
+)
 @pytest.mark.parametrize("table", ROW_SECURED)
 async def test_a_transaction_sees_the_feeds_it_names_and_no_others(
     database: Database, feeds: tuple[UUID, UUID], table: str, sql: Sql
@@ -61,6 +64,17 @@ async def test_a_transaction_sees_the_feeds_it_names_and_no_others(
         async with database.transaction(*named_feeds) as connection:
             assert sorted(await owners(connection, table)) == expected
     assert len(await sql(f"select 1 from {table}")) == 2
+
+
+@pytest.mark.control(37, "a table without row-level security")
+@pytest.mark.parametrize("table", ROW_SECURED)
+async def test_control_a_table_that_is_not_secured_shows_everybodys_rows(
+    feeds: tuple[UUID, UUID], table: str, owner: AsyncEngine
+) -> None:
+    async with owner.connect() as connection:  # rolled back
+        await connection.execute(text(f"alter table {table} disable row level security"))
+        await connection.execute(text(f"set local role {APP_ROLE}"))
+        assert sorted(await owners(connection, table)) == sorted(feeds)
 
 
 @pytest.mark.parametrize("table", ROW_SECURED)
