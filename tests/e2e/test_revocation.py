@@ -110,10 +110,12 @@ async def heard_after(live: Live, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return [item["title"] for item in stream.items]
 
 
+@pytest.mark.case(32, "20 items saved after a revocation of which only they tell")
 async def test_nothing_committed_after_the_revocation_is_delivered(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     assert await heard_after(live, monkeypatch) == []
 
 
+@pytest.mark.control(32, "a watch that delivers before it validates")
 async def test_control_a_watch_that_ignores_revocations_delivers(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     def take(_: Watch, feed: Feed[Stream], change: Changed) -> None:
         if change.seq == feed.head + 1 and change.wire:

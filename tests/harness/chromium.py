@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from tests.harness.browser import PASSWORD
 from tests.harness.live import Live
+from tests.harness.oauth import session_of
 from tests.harness.people import Person
 from tests.harness.waiting import eventually
 
@@ -115,9 +116,8 @@ class Tab:
     async def sign_in(self, live: Live) -> Person:
         """Somebody without a password, whose session is in the browser already."""
         person = await live.person()
-        session = await live.starling.services.people._begin(person.email, "signed_in", "192.0.2.7")
-        cookie = {"name": "starling_session", "value": session, "url": live.url, "httpOnly": True, "sameSite": "Lax"}
-        await self.call(["context"], ["addCookies", [cookie]])
+        session = {"name": "starling_session", "value": await session_of(live, person), "url": live.url}
+        await self.call(["context"], ["addCookies", [session]])
         return person
 
     async def type(self, words: str) -> None:
