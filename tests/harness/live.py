@@ -50,7 +50,7 @@ class Live:
         """Opens a stream; it is closed when the server ends."""
         return await self.listen_with(device.token, cursor, query)
 
-    async def listen_with(self, token: str, cursor: str | None = None, query: str = "") -> Listener:
+    async def listen_with(self, token: str | None, cursor: str | None = None, query: str = "") -> Listener:
         """The same for a device that is known by its token alone."""
         listener = Listener(self.url, token, cursor, query)
         self.listeners.append(listener)
