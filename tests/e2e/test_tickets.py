@@ -1,11 +1,14 @@
 """Stream tickets: for browsers, which cannot send headers; good for streams alone and no longer than their token."""
 
 import hashlib
+import re
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
+from tests.harness.doors import routes
 from tests.harness.listener import Listener
 from tests.harness.live import Live
 from tests.harness.people import TestDevice
@@ -44,21 +47,15 @@ async def test_a_ticket_and_a_token_at_once_are_refused(live: Live) -> None:
     problem(response, 400, "bad_request")
 
 
-ELSEWHERE = [
-    ("GET", "/v1/changes"),
-    ("GET", "/v1/me"),
-    ("GET", "/v1/items"),
-    ("GET", "/v1/devices"),
-    ("GET", "/actions/items"),
-    ("POST", "/v1/stream/tickets"),
-]
-
-
+@pytest.mark.case(33, "a ticket in the query and as a token, at every route that needs one")
 async def test_a_ticket_is_good_for_streams_alone(live: Live) -> None:
     ticket = (await ticket_of(live, await (await live.person()).device()))["ticket"]
-    for method, path in ELSEWHERE:
-        problem(await live.http.request(method, path, params={"ticket": ticket}), 401)
-        problem(await live.http.request(method, path, headers={"authorization": f"Bearer {ticket}"}), 401)
+    for route in routes(live.starling):
+        method, path = re.sub(r"\{.*?\}", str(uuid4()), route).split()
+        if path.startswith(("/v1/", "/actions/")):
+            problem(await live.http.request(method, path, headers={"authorization": f"Bearer {ticket}"}), 401)
+            if path != "/v1/stream":
+                problem(await live.http.request(method, path, params={"ticket": ticket}), 401)
 
 
 async def test_a_ticket_in_the_header_or_a_token_in_the_query_opens_nothing(live: Live) -> None:
@@ -73,6 +70,7 @@ async def test_an_unknown_ticket_is_401(live: Live) -> None:
         problem(await live.http.get(f"/v1/stream?ticket={ticket}"), 401, "unauthorized")
 
 
+@pytest.mark.case(33, "a ticket after its device was revoked")
 async def test_a_ticket_dies_with_its_device(live: Live) -> None:
     device = await (await live.person()).device()
     answer = await ticket_of(live, device)
@@ -80,6 +78,7 @@ async def test_a_ticket_dies_with_its_device(live: Live) -> None:
     problem(await live.http.get(answer["url"]), 401, "unauthorized")
 
 
+@pytest.mark.case(33, "after its token was revoked or ended")
 @pytest.mark.parametrize("end", ["revoked = true", "expires_at = now() - interval '1 second'"])
 async def test_a_ticket_dies_with_the_token_it_came_from_and_no_other(live: Live, end: str) -> None:
     person = await live.person()
@@ -94,6 +93,7 @@ async def test_a_ticket_dies_with_the_token_it_came_from_and_no_other(live: Live
     await (await with_ticket(live, good["ticket"])).until_ready()
 
 
+@pytest.mark.case(33, "after its life")
 async def test_a_ticket_ends_after_its_life(live: Live) -> None:
     answer = await ticket_of(live, await (await live.person()).device())
     async with live.starling.database.engine.begin() as connection:
