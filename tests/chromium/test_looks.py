@@ -77,6 +77,10 @@ async def consent(live: Live, tab: Tab) -> None:
     pkce = {"code_challenge": "x" * 43, "code_challenge_method": "S256", "scope": " ".join(Scope)}
     await tab.go(live.url + authorize(client_id=made.json()["client_id"], redirect_uri=LOOPBACK, **pkce))
     await tab.judge("consent-registered-itself")
+    described = "https://a-rather-long-name-of-a-subdomain.program.example/client.json"
+    await OAuthClient.make(live, described, public=True, redirect_uris=(LOOPBACK,))
+    await tab.go(live.url + authorize(client_id=described, redirect_uri=LOOPBACK, **pkce))
+    await tab.judge("consent-described")
 
 
 @of("activate")
