@@ -79,7 +79,7 @@ async def test_an_id_that_another_user_took_can_be_taken_again(live: Live) -> No
 
 
 @pytest.mark.parametrize("path", ["/v1/items/{}", "/actions/items/{}", "/actions/items/{}/delivery", "/v1/files/{}"])
-@pytest.mark.parametrize("item_id", ["1", "0", "..", "null", "%00", "not-a-uuid", "0" * 5000])
-async def test_what_is_no_id_is_not_found(live: Live, path: str, item_id: str) -> None:
+async def test_what_is_no_id_is_not_found(live: Live, path: str) -> None:
     token = await (await live.person()).token(scopes=Scope)
-    problem(await live.get(path.format(item_id), token), 404, "not_found")
+    for item_id in ("1", "0", "..", "null", "%00", "not-a-uuid", "0" * 5000):
+        problem(await live.get(path.format(item_id), token), 404, "not_found")

@@ -127,16 +127,13 @@ async def test_control_a_retry_that_is_taken_for_theft(live: Live, monkeypatch: 
 
 
 @pytest.mark.control(31, "redirect addresses that only begin like a registered one; hosts in any case")
-@pytest.mark.parametrize(
-    "uri", ["https://chatgpt.com/aip/g-1/oauth/callback/", "https://CHATGPT.com/aip/g-1/oauth/callback"]
-)
-async def test_control_addresses_that_nearly_match(live: Live, monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
+async def test_control_addresses_that_nearly_match(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     def matches(registered: list[str], asked: str) -> bool:
         return any(asked.lower().startswith(each.lower()) for each in registered)
 
     monkeypatch.setattr(redirects, "matches", matches)
-    with pytest.raises(AssertionError):
-        await code_flow.test_redirect_addresses_match_exactly(live, uri)
+    with pytest.raises(AssertionError, match="CHATGPT"):
+        await code_flow.test_redirect_addresses_match_exactly(live)
 
 
 @pytest.mark.control(33, "tickets that outlive their tokens and their time")

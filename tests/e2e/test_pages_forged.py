@@ -105,15 +105,14 @@ async def test_cookies_authenticate_pages_only_and_bearers_never_pages(live: Liv
     assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/sign-in")
 
 
-@pytest.mark.parametrize(
-    "to", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "", "/a\r\nb: c", "/é"]
-)
-async def test_signing_in_leads_to_no_other_site(live: Live, victim: Browser, to: str) -> None:
-    answer = await victim.http.get("/sign-in", params={"next": to})
-    assert (answer.status_code, answer.headers["location"]) == (303, "/account")
-    async with Browser.open(live.url) as browser:
-        await browser.go("/sign-in", params={"next": to})
-        assert browser.form("/sign-in")["next"] == "/account"
+async def test_signing_in_leads_to_no_other_site(live: Live, victim: Browser) -> None:
+    elsewhere = ("https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)")
+    for to in (*elsewhere, "", "/a\r\nb: c", "/é"):
+        answer = await victim.http.get("/sign-in", params={"next": to})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/account"), to
+        async with Browser.open(live.url) as browser:
+            await browser.go("/sign-in", params={"next": to})
+            assert browser.form("/sign-in")["next"] == "/account"
 
 
 async def test_a_session_ends_on_the_server_too(live: Live, victim: Browser) -> None:
@@ -136,11 +135,11 @@ async def test_who_registers_itself_sends_nobody_anywhere_without_a_click(live: 
         assert (answer.status_code, answer.headers.get("location")) == (400, None)
 
 
-@pytest.mark.parametrize("cookie", ["€", "ÿ", "x", "x" * 44, "a b"])
-async def test_a_form_cookie_that_is_none_of_ours_is_replaced(live: Live, cookie: str) -> None:
-    answer = await live.http.get("/sign-in", headers={"cookie": f"starling_form={quote(cookie)}"})
-    assert answer.status_code == 200
-    assert f"starling_form={quote(cookie)}" not in answer.headers["set-cookie"]
+async def test_a_form_cookie_that_is_none_of_ours_is_replaced(live: Live) -> None:
+    for cookie in ("€", "ÿ", "x", "x" * 44, "a b"):
+        answer = await live.http.get("/sign-in", headers={"cookie": f"starling_form={quote(cookie)}"})
+        assert answer.status_code == 200
+        assert f"starling_form={quote(cookie)}" not in answer.headers["set-cookie"]
 
 
 @pytest.mark.parametrize("credentials", ["a\0b:c", "a%00b:c"])

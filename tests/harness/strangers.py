@@ -22,7 +22,7 @@ from tests.harness.people import Person
 WORDS = "the words of somebody else"
 NO_ID, NO_CURSOR = str(uuid4()), "00000000.1"
 """Of nothing."""
-KINDS = times(4, full=11)
+KINDS = times(3, full=11)
 """Of ids, the telling ones first."""
 COUNTED = {"throttles", "sessions"}
 """Tables that others may change: who tries too often, and who looks."""
