@@ -13,6 +13,7 @@ from app.api.signing import HOME, Next, local, sign_in_page
 from app.api.visits import Visit, with_retry
 from app.auth.upstream import Failed, PasswordNeeded, Returned, Upstream
 from app.errors import BadRequest, NotFound, ProviderAway, SignInFailed, StarlingError, TooManyRequests, WrongPassword
+from app.web.words import told
 
 CALLBACK = "/sign-in/callback"
 
@@ -83,7 +84,7 @@ async def join_provider(visit: NamedDependency[Visit], services: NamedDependency
 def _join_page(
     visit: Visit, services: Services, key: str, email: str, error: StarlingError | None = None
 ) -> Response[Any]:
-    told = None if error is None else "The password is wrong." if isinstance(error, WrongPassword) else error.detail
+    problem = "The password is wrong." if isinstance(error, WrongPassword) else error and told(error)
     status = error.status if error else 200
-    page = visit.page("join", status=status, problem=told, key=key, email=email, provider=services.provider)
+    page = visit.page("join", status=status, problem=problem, key=key, email=email, provider=services.provider)
     return with_retry(page, error)

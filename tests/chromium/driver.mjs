@@ -12,11 +12,12 @@ import { stripVTControlCharacters } from 'node:util'
 import { chromium } from 'playwright-core'
 
 const PATIENCE_MS = 60_000
+const NOWHERE = '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost' // but to this machine
 const TOLD_BY_STATUS = 'Failed to load resource: the server responded with a status of'
 const GIVEN_UP = 'net::ERR_ABORTED' // by the browser, which left the page
 const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-const browser = await chromium.launch({ executablePath: process.argv[2], timeout: PATIENCE_MS })
+const browser = await chromium.launch({ executablePath: process.argv[2], timeout: PATIENCE_MS, args: [NOWHERE] })
 const tabs = []
 
 async function open(options) {

@@ -4,16 +4,19 @@ import base64
 import hashlib
 import secrets
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
+from sqlalchemy import Select, select
 
 from app.auth.asked import Answer
-from app.auth.tokens import digest
+from app.auth.tokens import digest, new_secret
 from app.model import Scope
 from app.store.clients import Clients, Registration
-from app.store.sessions import Account, Sessions
+from app.store.sessions import Account, Opening, Sessions, begin
+from app.store.tables import users
 from tests.harness.live import Live
 from tests.harness.people import Person
 
@@ -101,7 +104,22 @@ def refused(response: httpx2.Response, error: str, status: int = 400) -> None:
 
 async def session_of(live: Live, person: Person) -> str:
     """What the person's browser keeps in its cookie; signed in without a password."""
-    return await live.starling.services.people._begin(person.email, "signed_in", "192.0.2.7")
+    secret = new_secret("stn")
+    opening = Opening(digest(secret), timedelta(hours=1), "signed_in", "192.0.2.7")
+    async with live.starling.database.transaction() as connection:
+        assert await begin(connection, opening, Known(person.email)) is not None
+    return secret
+
+
+@dataclass(frozen=True)
+class Known:
+    """Proof enough of who somebody is, in tests."""
+
+    email: str
+
+    def who(self) -> Select[Any]:
+        """The person's id."""
+        return select(users.c.id).where(users.c.email == self.email)
 
 
 async def account_of(live: Live, person: Person) -> Account:
