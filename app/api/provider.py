@@ -84,7 +84,7 @@ async def join_provider(visit: NamedDependency[Visit], services: NamedDependency
 def _join_page(
     visit: Visit, services: Services, key: str, email: str, error: StarlingError | None = None
 ) -> Response[Any]:
-    problem = "The password is wrong." if isinstance(error, WrongPassword) else error and told(error)
+    problem = "The password is wrong." if isinstance(error, WrongPassword) else told(error) if error else None
     status = error.status if error else 200
     page = visit.page("join", status=status, problem=problem, key=key, email=email, provider=services.provider)
     return with_retry(page, error)

@@ -28,6 +28,11 @@ DOORS: dict[str, list[dict[str, Any]]] = {
     "PATCH /v1/devices/{device_id}": [{"json": {"name": "mine"}}],
     "DELETE /v1/devices/{device_id}": ANYWHERE,
     "POST /v1/ack": [{"json": {"cursor": X}}],
+    "POST /v1/files": [
+        {"content": "x", "params": {"name": X, "request_id": X, "collection": X}},
+        {"content": "x", "params": {"audience": X}},
+    ],
+    "GET /v1/files/{file_id}": ANYWHERE,
     "GET /v1/me": NOWHERE,
     "GET /v1/stream": [{"params": {"ticket": X}}],
     "POST /v1/stream/tickets": NOWHERE,

@@ -18,11 +18,12 @@ from tests.harness.doors import DOORS, knocks, takes_ids_in_its_path
 from tests.harness.live import Live
 from tests.harness.oauth import SECRET, OAuthClient, account_of
 from tests.harness.people import Person
+from tests.harness.uploads import Uploader
 
 WORDS = "the words of somebody else"
 NO_ID, NO_CURSOR = str(uuid4()), "00000000.1"
 """Of nothing."""
-KINDS = times(3, full=11)
+KINDS = times(4, full=12)
 """Of ids, the telling ones first."""
 COUNTED = {"throttles", "sessions"}
 """Tables that others may change: who tries too often, and who looks."""
@@ -51,8 +52,10 @@ class Owner:
         put = {"change_id": change, "id": made, "base_seq": None, "put": {"title": WORDS}}
         sent = {"epoch": feed["epoch"], "changes": [put]}
         assert (await live.http.post("/v1/changes", json=sent, headers=device.headers)).status_code == 200
+        file = await Uploader.of(live, device).upload(WORDS.encode(), name=WORDS)
         ids = {
             "item": saved,
+            "file": file["id"],
             "device": str(device.id),
             "grant": str((await live.starling.services.ledgers.assistants(person.feed_id))[0]["id"]),
             "cursor": f"{feed['epoch']}.1",
