@@ -20,9 +20,11 @@ from app.actions.items import Caller
 from app.actions.shapes import UploadedShape
 from app.api.declared import answer, empty, file, needs, refusal, takes_bytes
 from app.api.downloads import FileResponse
+from app.api.limited import spends
 from app.api.ranges import etag_of, wanted
 from app.api.requests import chunks_of, json_response
 from app.api.services import Services
+from app.limits.budgets import FILES
 from app.model import Principal, Scope
 
 Name = Annotated[str | None, QueryParameter(description="The file's name; else the one of `content-disposition`.")]
@@ -51,6 +53,7 @@ class FilesController(Controller):
     """Files of items."""
 
     path = "/v1/files"
+    opt = spends(FILES)
 
     @post(
         operation_id="uploadFile",

@@ -24,6 +24,7 @@ ACTIONS = Budget("actions", 100, 10)
 API = Budget("api", 100, 10)
 CHANGES = Budget("changes", 200, 20)
 ACKS = Budget("acks", 200, 20)
+FILES = Budget("files", 200, 40)
 STREAMS = Budget("streams", 30, 15)
 WRITES = Budget("writes", 5_000, 300)
 """Single changes of POST /v1/changes: what a device did in a week offline, at once."""
@@ -40,4 +41,4 @@ PUBLIC = Budget("public", 300, 30)
 UNAUTHORIZED = Budget("unauthorized", 100, 20)
 """Requests whose credential is missing or worth nothing."""
 
-ALL = (ACTIONS, API, CHANGES, ACKS, STREAMS, WRITES, USER, TOKEN, OAUTH, PAGES, PUBLIC, UNAUTHORIZED)
+ALL = (ACTIONS, API, CHANGES, ACKS, FILES, STREAMS, WRITES, USER, TOKEN, OAUTH, PAGES, PUBLIC, UNAUTHORIZED)

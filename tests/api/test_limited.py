@@ -104,6 +104,7 @@ CLASSES: dict[str, Ask] = {
     "api": asks("GET", "/v1/items"),
     "changes": asks("GET", "/v1/changes"),
     "acks": asks("POST", "/v1/ack", json={"cursor": "0"}),
+    "files": asks("POST", "/v1/files?name=a.txt", content=b"a"),
     "streams": asks("POST", "/v1/stream/tickets"),
 }
 
