@@ -14,8 +14,8 @@ from app.api.visits import Visit
 from app.auth.asked import Answer, Pairs
 from app.auth.documents import is_url
 from app.auth.oauth import Refused
-from app.auth.people import network
 from app.errors import BadRequest
+from app.limits.networks import network
 from app.store.requests import DeviceRequest
 
 UNKNOWN_CODE = "There is no such code, or it has ended. Look at the device again; it may show a new one."
