@@ -112,6 +112,19 @@ class QuotaExceeded(StarlingError):
     code = "quota_exceeded"
 
 
+class LinksMissing(BadRequest):
+    """The files came without links to fetch them from; nothing was saved."""
+
+    code = "links_missing"
+
+
+class FilesNotFetched(StarlingError):
+    """Not all of the files could be fetched; nothing was saved."""
+
+    status = 422
+    code = "files_not_fetched"
+
+
 class TooManyStreams(StarlingError):
     """Too many open streams: close one first."""
 

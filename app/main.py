@@ -16,9 +16,11 @@ from litestar.di import Provide
 from app.actions.changes import ChangeActions
 from app.actions.devices import DeviceActions
 from app.actions.files import FileActions
+from app.actions.handing import Handing
 from app.actions.intake import Intake
 from app.actions.items import ItemActions
 from app.actions.receipts import Receipts
+from app.actions.sharing import FETCH_S, Sharing
 from app.api import problems
 from app.api.health import health, ready
 from app.api.limited import by_network
@@ -48,7 +50,7 @@ from app.hub.hub import Caps, Hub
 from app.limits.limiter import Limiter
 from app.limits.shared import SharedLimiter
 from app.model import Acked, Changed, Revoked
-from app.outbound import Internet
+from app.outbound import Internet, Outbound
 from app.settings import MAX_BODY_BYTES, Settings
 from app.store.clients import Clients
 from app.store.commit import Committer
@@ -62,6 +64,7 @@ from app.store.items import Items
 from app.store.ledger import Ledgers
 from app.store.lineage import Lineage
 from app.store.orphans import Orphans
+from app.store.replays import Replays
 from app.store.revocations import Revocations
 from app.store.throttles import Throttles
 from app.store.upkeep import Upkeep
@@ -126,11 +129,15 @@ class Starling:
         people = People(self.grants, self.database, throttles, self.bus.publish, sign_up=settings.sign_up)
         files = Files(self.database, Quota(settings.user_files_bytes, settings.user_files))
         intake = Intake(files, self.blobs, settings.max_file_bytes)
+        items = Items(self.database)
+        shared = Outbound(self.internet, max_bytes=settings.max_file_bytes, within_s=FETCH_S, hosts=settings.file_hosts)
         self.services = Services(
-            items=ItemActions(self.committer, Items(self.database), self.receipts),
+            items=ItemActions(self.committer, items, self.receipts),
             changes=ChangeActions(self.committer, self.reader, self.grants, self.hub.changed),
             devices=DeviceActions(self.devices, self.grants, self.reader, self.presence, self.bus.publish),
             files=FileActions(intake, files, self.blobs, self.devices, self.committer, self.receipts),
+            sharing=Sharing(shared, intake, Replays(self.database), self.committer, self.receipts),
+            handing=Handing(items, self.blobs, self.tokens.issue_file_tickets, public_url),
             tokens=self.tokens,
             oauth=OAuth(ledgers, public_url),
             registrar=Registrar(Clients(self.database), throttles),

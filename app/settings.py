@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     user_files_bytes: int = Field(default=1024**3, ge=0)
     """Of all files of a user."""
     user_files: int = Field(default=10_000, ge=0)
+    file_hosts: Annotated[tuple[str, ...], NoDecode] = ("files.oaiusercontent.com", "*.oaiusercontent.com")
+    """Hosts that files of conversations are fetched from, comma-separated; `*.name` stands for all below that name."""
 
     database_pool: int = Field(default=10, ge=3)
     """Database connections of one process."""
@@ -65,7 +67,7 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "console", "json"] = "auto"
     """`auto`: for people on a terminal, JSON otherwise."""
 
-    @field_validator("trusted_proxies", mode="before")
+    @field_validator("trusted_proxies", "file_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

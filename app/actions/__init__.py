@@ -3,6 +3,7 @@
 items      save, update, delete, get, find       changes    the feed as pages; what devices did, offline included
 devices    list, rename, revoke, acknowledge     receipts   who has it, and waiting for that
 files      upload, download                      intake     content on its way to an item
+sharing    files of a conversation, taken in     handing    files of an item, given to a host
 access     scopes                                replays    how a repeat is known
 bodies     what callers send, validated          invalid    the error that a bad body gets
 answers    what callers get                      names      of files, as strangers give them

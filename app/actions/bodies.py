@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.actions.fields import (
@@ -24,6 +24,8 @@ from app.actions.fields import (
 )
 from app.model import WRITABLE_FIELDS, Status
 
+MAX_FILES = 10
+"""Of one item: what a host delivers, and takes, at once."""
 _CLEARED: dict[str, Any] = {"tags": [], "data": {}, "status": "unread"}
 
 
@@ -91,6 +93,37 @@ class FileItem(Asked):
 
     audience: Audience | None = Field(
         None, description="The ids of the devices it is for. Leave it out for all of them; it cannot be changed later."
+    )
+
+
+class FileRef(BaseModel):
+    """A file of the conversation, as the host delivers it. Bare ids, which come at times, have no link."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+    id: Annotated[Text, Field(max_length=500)]
+    name: Text | None = None
+    mime_type: Text | None = None
+    download_link: Text | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare(cls, sent: Any) -> Any:
+        return {"id": sent} if isinstance(sent, str) else sent
+
+
+# The host asks for this declaration, and delivers objects all the same.
+_DECLARED = WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MAX_FILES})
+
+
+class ShareFiles(Asked):
+    """A new item with files of the conversation."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"openaiFileIdRefs": ["file-XFlOqJYT"], "title": "Tickets", "tags": ["trip"]}]}
+    )
+    file_refs: Annotated[list[FileRef], Field(min_length=1, max_length=MAX_FILES), _DECLARED] = Field(
+        alias="openaiFileIdRefs",
+        description="The files of this conversation to share, 1 to 10 of any type. All of them become one item.",
     )
 
 

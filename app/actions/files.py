@@ -10,17 +10,17 @@ from uuid_utils.compat import uuid7
 from app.actions import answers, replays
 from app.actions.access import require
 from app.actions.bodies import FileItem
-from app.actions.intake import Basket, Intake
+from app.actions.intake import Intake
 from app.actions.items import Caller, Written
 from app.actions.names import file_name, media_type
 from app.actions.receipts import Receipts
 from app.blobs.store import BlobStore
-from app.errors import InvalidField, OutcomeUnknown, TooLarge, Unavailable
+from app.errors import InvalidField, TooLarge
 from app.model import File, Principal, Scope
 from app.store.commit import Committer
 from app.store.devices import Devices
 from app.store.files import Files
-from app.store.fold import Change, Outcome
+from app.store.fold import Change
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -84,23 +84,10 @@ class FileActions:
                 replay=replay,
                 fresh=True,
             )
-            outcome = await self._commit(basket, change)
+            outcome = await basket.give(self._committer, change)
         delivery = await self._receipts.of_write(principal.feed_id, outcome, wait_s=body.wait_for_delivery)
         written = Written(outcome.wire or b"", delivery, duplicate=outcome.status == "duplicate")
         return answers.files_of(written.wire)[0], written
-
-    async def _commit(self, basket: Basket, change: Change) -> Outcome:
-        """Publishes the item. Once it is submitted, only the outcome tells whether it has the files."""
-        basket.is_given = True
-        try:
-            outcome = await self._committer.submit(change)
-        except Unavailable as error:
-            basket.is_given = isinstance(error, OutcomeUnknown)
-            raise
-        basket.is_given = outcome.status == "applied"
-        if outcome.error is not None:
-            raise outcome.error
-        return outcome
 
     async def _audience(self, principal: Principal, audience: list[UUID] | None) -> tuple[UUID, ...] | None:
         if audience is None:

@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from uuid import UUID
 
 from app.blobs.store import BlobStore
-from app.errors import TooManyRequests, Unavailable
+from app.errors import OutcomeUnknown, TooManyRequests, Unavailable
 from app.model import File
+from app.store.commit import Committer
 from app.store.files import Files
+from app.store.fold import Change, Outcome
 
 AT_ONCE = 8
 """Uploads of one user that a process takes in at the same time."""
@@ -40,6 +42,19 @@ class Basket:
             await self._blobs.discard(arrived)
             raise
         return File(file_id, name, mime_type, arrived.size, arrived.sha256)
+
+    async def give(self, committer: Committer, change: Change) -> Outcome:
+        """Publishes the item. Once it is submitted, only the outcome tells whether it has the files."""
+        self.is_given = True
+        try:
+            outcome = await committer.submit(change)
+        except Unavailable as error:
+            self.is_given = isinstance(error, OutcomeUnknown)
+            raise
+        self.is_given = outcome.status == "applied"
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome
 
     async def drop(self) -> None:
         """Takes all of them back. The upkeep does it when the database cannot just now."""

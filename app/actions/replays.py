@@ -5,6 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import msgspec
+from pydantic import BaseModel
 
 from app.actions.bodies import Body
 from app.model import Principal
@@ -13,8 +14,8 @@ from app.store.fold import Replay
 REQUEST_LIFE = timedelta(hours=24)
 EQUAL_LIFE = timedelta(minutes=10)
 CHANGE_LIFE = timedelta(days=30)
-_canonical = msgspec.json.Encoder(order="deterministic")
-_NOT_CONTENT = {"request_id", "wait_for_delivery"}
+_NOT_CONTENT = {"request_id", "wait_for_delivery", "download_link"}
+"""What may differ in a repeat: a host makes a new link for the same file each time."""
 
 
 def of_request(principal: Principal, request_id: str, verb: str, content: bytes) -> Replay:
@@ -31,6 +32,15 @@ def of_equal(principal: Principal, conversation_id: str | None, content: bytes) 
 def of_change(principal: Principal, change_id: UUID) -> Replay:
     """A device's change carries its own name; only that counts."""
     return Replay(_key("change", principal, str(change_id)), b"", CHANGE_LIFE)
+
+
+def _inside(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(exclude=_NOT_CONTENT)
+    raise TypeError(type(value))
+
+
+_canonical = msgspec.json.Encoder(order="deterministic", enc_hook=_inside)
 
 
 def canonical(body: Body) -> bytes:

@@ -98,6 +98,28 @@ class UploadedShape(FileShape):
     duplicate: bool = Field(description="True: the same was uploaded before; nothing was done a second time.")
 
 
+class LeftOutShape(Shape):
+    """A file that cannot be handed over."""
+
+    id: UUID
+    name: str
+    mime_type: str
+    size: int = Field(description="In bytes.")
+    reason: str
+
+
+class FilesShape(Shape):
+    """An item's files, as the host takes them."""
+
+    files: list[Any] = Field(
+        alias="openaiFileResponse",
+        description="Each as an object with name, mime_type and content (base64), or, when that would be too long, "
+        "each as the address to download it from.",
+    )
+    left_out: list[LeftOutShape] = Field(description="Files that cannot be handed over, and why.")
+    next_step: str = Field(default_factory=str, description="What to do about what is missing.")
+
+
 class DeletedShape(Shape):
     """What was deleted, and who knows."""
 

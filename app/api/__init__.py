@@ -7,6 +7,7 @@ oauth      the OAuth endpoints for programs    openapi                       the
 routes     what goes with an access token      declared                      what handlers say for the documents
 visits     browsers: sessions, forms, pages    pages      all pages: signing, consent, account
 requests   bodies, principals, conversations   problems                      every error, rendered once
+archive    all of a person, as a zip
 cors       who may call from a browser         services                      what the handlers are given
 measured   counts and times every reply         limited                       what requests cost
 """

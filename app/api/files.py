@@ -18,11 +18,11 @@ from app.actions.files import Content
 from app.actions.invalid import invalid_field
 from app.actions.items import Caller
 from app.actions.shapes import UploadedShape
-from app.api.declared import answer, empty, file, needs, refusal, takes_bytes
+from app.api.declared import TICKET, answer, empty, file, needs, refusal, takes_bytes
 from app.api.downloads import FileResponse
 from app.api.limited import spends
 from app.api.ranges import etag_of, wanted
-from app.api.requests import chunks_of, json_response
+from app.api.requests import chunks_of, json_response, ticket_or_token
 from app.api.services import Services
 from app.limits.budgets import FILES
 from app.model import Principal, Scope
@@ -91,7 +91,7 @@ class FilesController(Controller):
         "/{file_id:uuid}",
         operation_id="downloadFile",
         summary="Download a file",
-        security=needs(Scope.FILES_READ),
+        security=[*needs(Scope.FILES_READ), {TICKET: []}],
         responses={
             200: file("The content of the file. `etag` is its SHA-256."),
             206: file("The range that was asked for."),
@@ -103,10 +103,15 @@ class FilesController(Controller):
         self,
         request: Request[Any, Any, State],
         file_id: FileId,
-        principal: NamedDependency[Principal],
         services: NamedDependency[Services],
+        ticket: Annotated[str | None, QueryParameter(description="A ticket of this file, in place of a token.")] = None,
     ) -> FileResponse:
         """The file's content, or one range of it. The type is the one that its sender named: nobody has checked it."""
+
+        async def redeem(sent: str) -> Principal:
+            return await services.tokens.redeem_file_ticket(sent, file_id)
+
+        principal = await ticket_or_token(request, services, ticket, redeem)
         found = await services.files.find(principal, file_id)
         asked = wanted(request.headers, found.size, etag_of(found.sha256))
         return FileResponse(found, asked, lambda start, end: services.files.reading(found, start, end))

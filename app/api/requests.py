@@ -1,6 +1,6 @@
 """From a request to what actions take: a JSON body, a principal, a conversation."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any
 
 from litestar import MediaType, Request, Response
@@ -71,6 +71,26 @@ def bearer(request: Request[Any, Any, State]) -> str | None:
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthorized
     return token.strip()
+
+
+async def ticket_or_token(
+    request: Request[Any, Any, State],
+    services: Services,
+    ticket: str | None,
+    redeem: Callable[[str], Awaitable[Principal]],
+) -> Principal:
+    """Who asks, by a ticket or by a token. Raises `Unauthorized`, `TooManyRequests`; `BadRequest` for both."""
+    token = bearer(request)
+    if ticket is not None and token is not None:
+        raise BadRequest("Send either an access token or a ticket, not both.")
+    if ticket is not None:
+        principal = await redeem(ticket)
+    elif token is not None:
+        principal = await services.tokens.authenticate(token)
+    else:
+        raise Unauthorized
+    charge_principal(request, services.limiter, principal)
+    return principal
 
 
 async def principal_of(request: Request[Any, Any, State], services: NamedDependency[Services]) -> Principal:

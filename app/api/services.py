@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from app.actions.changes import ChangeActions
 from app.actions.devices import DeviceActions
 from app.actions.files import FileActions
+from app.actions.handing import Handing
 from app.actions.items import ItemActions
+from app.actions.sharing import Sharing
 from app.auth.activation import Activation
 from app.auth.documents import Documents
 from app.auth.oauth import OAuth
@@ -31,6 +33,8 @@ class Services:
     changes: ChangeActions
     devices: DeviceActions
     files: FileActions
+    sharing: Sharing
+    handing: Handing
     tokens: Tokens
     oauth: OAuth
     registrar: Registrar

@@ -13,11 +13,11 @@ from app.actions import answers
 from app.actions.access import require, require_device
 from app.actions.shapes import TicketShape
 from app.api.declared import TICKET, answer, needs
-from app.api.limited import charge_principal, spends
-from app.api.requests import bearer, json_response
+from app.api.limited import spends
+from app.api.requests import json_response, ticket_or_token
 from app.api.services import Services
 from app.auth.tokens import TICKET_LIFE
-from app.errors import BadRequest, StarlingError, Unauthorized
+from app.errors import StarlingError
 from app.hub.hub import Hub
 from app.hub.sse import COMMENT
 from app.hub.stream import Stream
@@ -83,20 +83,7 @@ async def subscriber(
     ticket: Annotated[str | None, QueryParameter(description="A stream ticket, in place of a token.")] = None,
 ) -> Principal:
     """Who opens a stream: by token or by ticket. Raises `Unauthorized`, `TooManyRequests`; `BadRequest` for both."""
-    principal = await _holder(request, services, ticket)
-    charge_principal(request, services.limiter, principal)
-    return principal
-
-
-async def _holder(request: Request[Any, Any, State], services: Services, ticket: str | None) -> Principal:
-    token = bearer(request)
-    if ticket is not None and token is not None:
-        raise BadRequest("Send either an access token or a ticket, not both.")
-    if ticket is not None:
-        return await services.tokens.redeem_ticket(ticket)
-    if token is None:
-        raise Unauthorized
-    return await services.tokens.authenticate(token)
+    return await ticket_or_token(request, services, ticket, services.tokens.redeem_ticket)
 
 
 @get(

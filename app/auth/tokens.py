@@ -4,7 +4,7 @@ import hashlib
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from app.store.grants import Grants
 CACHE_S = 3.0
 CACHE_SIZE = 20_000
 TICKET_LIFE = timedelta(seconds=900)
+FILE_TICKET_LIFE = timedelta(seconds=300)
 
 
 def new_secret(prefix: str) -> str:
@@ -92,6 +93,20 @@ class Tokens:
         principal = await self._grants.by_ticket(digest(ticket))
         if principal is None:
             raise Unauthorized("The ticket is unknown or expired, or its token was revoked.")
+        return principal
+
+    async def issue_file_tickets(self, principal: Principal, file_ids: Sequence[UUID]) -> list[str]:
+        """A credential for each file, to download it where no header can be sent; they die with the token."""
+        tickets = [new_secret("stf") for _ in file_ids]
+        hashes = {digest(ticket): file_id for ticket, file_id in zip(tickets, file_ids, strict=True)}
+        await self._grants.add_file_tickets(hashes, token_hash=principal.token_hash, life=FILE_TICKET_LIFE)
+        return tickets
+
+    async def redeem_file_ticket(self, ticket: str, file_id: UUID) -> Principal:
+        """Who a ticket for that file was given to; it can be used again. Raises `Unauthorized`."""
+        principal = await self._grants.by_file_ticket(digest(ticket), file_id)
+        if principal is None:
+            raise Unauthorized("The ticket is unknown or expired, of another file, or its token was revoked.")
         return principal
 
     async def hear(self, messages: AsyncIterator[list[Message]]) -> None:

@@ -7,6 +7,7 @@ births       new items, in one round trip
 statements   the SQL of a commit                feed        heads and pages of a feed
 items        reading and searching items        devices     devices, acknowledgements, revocation
 files        files of items, and their quota    orphans     files of no item, blobs of no file
+replays      repeats, before their work is done
 grants       people, tokens, tickets            upkeep      expiry and pruning
 ledger       a transaction of the authorization server: codes, requests (of devices), families (of tokens)
 clients      registered OAuth clients           sessions    people signed in to the pages

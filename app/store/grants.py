@@ -1,7 +1,7 @@
 """People, clients, tokens and stream tickets. Only SHA-256 hashes of credentials are kept."""
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from math import inf
 from typing import Any
@@ -18,7 +18,7 @@ from app.shared import SharedRead
 from app.store.database import Database
 from app.store.identities import Identity, joined
 from app.store.invitations import spend
-from app.store.tables import clients, feeds, tickets, tokens, users
+from app.store.tables import clients, feeds, file_tickets, tickets, tokens, users
 from app.store.users import is_enabled
 
 _TOKEN_IS_GOOD = (
@@ -135,6 +135,23 @@ class Grants:
             ends: datetime = (await connection.execute(added.returning(tickets.c.expires_at))).scalar_one()
             return ends
 
+    async def add_file_tickets(self, hashes: Mapping[bytes, UUID], *, token_hash: bytes, life: timedelta) -> None:
+        """Keeps hashes of tickets, each for one file. Removes those of the same token that have ended."""
+        ended = (file_tickets.c.token_hash == token_hash, file_tickets.c.expires_at <= func.now())
+        rows = [
+            {"hash": hashed, "token_hash": token_hash, "file_id": file_id, "expires_at": func.now() + life}
+            for hashed, file_id in hashes.items()
+        ]
+        async with self._database.transaction() as connection:
+            await connection.execute(delete(file_tickets).where(*ended))
+            await connection.execute(insert(file_tickets).values(rows))
+
+    async def by_file_ticket(self, hashed: bytes, file_id: UUID) -> Principal | None:
+        """Who was given this ticket for this file, while it and the token that it came from are good."""
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(_BY_FILE_TICKET, {"hash": hashed, "file": file_id})).one_or_none()
+        return None if row is None else _as_principal(row)
+
 
 def _principals() -> Select[Any]:
     return (
@@ -158,6 +175,15 @@ _BY_TICKET = (
     _principals()
     .join(tickets, tickets.c.token_hash == tokens.c.hash)
     .where(tickets.c.hash == bindparam("hash"), tickets.c.expires_at > func.now())
+)
+_BY_FILE_TICKET = (
+    _principals()
+    .join(file_tickets, file_tickets.c.token_hash == tokens.c.hash)
+    .where(
+        file_tickets.c.hash == bindparam("hash"),
+        file_tickets.c.file_id == bindparam("file"),
+        file_tickets.c.expires_at > func.now(),
+    )
 )
 
 

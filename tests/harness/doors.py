@@ -20,6 +20,8 @@ DOORS: dict[str, list[dict[str, Any]]] = {
     "PATCH /actions/items/{item_id}": [{"json": {"title": "mine"}}],
     "DELETE /actions/items/{item_id}": ANYWHERE,
     "GET /actions/items/{item_id}/delivery": ANYWHERE,
+    "POST /actions/files": [{"json": {"openaiFileIdRefs": [X], "request_id": X}}],
+    "GET /actions/items/{item_id}/files": ANYWHERE,
     "GET /v1/items": [{"params": {"q": X}}, {"params": {"collection": X}}],
     "GET /v1/items/{item_id}": ANYWHERE,
     "GET /v1/changes": [{"params": {"cursor": X}}],

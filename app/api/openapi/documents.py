@@ -9,8 +9,8 @@ from app.auth.clients import ASSISTANT_SCOPES
 from app.web.words import SCOPES
 
 ABOUT_ACTIONS = (
-    "Saves notes, links and tasks for a person and brings them to all of their devices at once; finds, changes and "
-    "deletes them again. Every answer to a write says which devices have it already."
+    "Saves notes, links, tasks and files for a person and brings them to all of their devices at once; finds, changes "
+    "and deletes them again. Every answer to a write says which devices have it already."
 )
 ABOUT_API = (
     "The interface of devices. A device holds a copy of its user's feed: it opens the stream with the cursor it has "
@@ -36,7 +36,12 @@ def api(url: str) -> Schema:
     """`api.json` of a server that is reached at `url`."""
     security = {
         SCHEME: {"type": "http", "scheme": "bearer", "description": "An access token, by OAuth: see docs/identity.md."},
-        TICKET: {"type": "apiKey", "in": "query", "name": TICKET, "description": "From `POST /v1/stream/tickets`."},
+        TICKET: {
+            "type": "apiKey",
+            "in": "query",
+            "name": TICKET,
+            "description": "A ticket, for where no header can be sent.",
+        },
     }
     return describe([routes.devices()], url, title="Starling for devices", description=ABOUT_API, security=security)
 
