@@ -1,10 +1,9 @@
 """The account's page: devices and connected assistants."""
 
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import MediaType, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 
 from app.actions import answers
 from app.actions.bodies import Rename
+from app.api.archive import archive
 from app.api.services import Services
 from app.api.visits import Visit, with_retry
 from app.errors import InvalidField, NotFound, SignInAgain, StarlingError, TooManyRequests, WrongPassword
@@ -70,7 +70,7 @@ async def show_account(
 
 @get("/account/export", operation_id="exportAccount")
 async def export(visit: NamedDependency[Visit], services: NamedDependency[Services]) -> Response[Any]:
-    """All of the person's data as one JSON document, sent as it is read."""
+    """All of the person's data as a zip of JSON and files, sent as it is read."""
     account = visit.account
     if account is None:
         return visit.sign_in_first(HOME)
@@ -81,19 +81,9 @@ async def export(visit: NamedDependency[Visit], services: NamedDependency[Servic
         "identities": await services.people.identities.of(account.user_id),
         "security_events": await services.people.events.latest(account.feed_id, EVENTS_EXPORTED),
     }
-    headers = {"content-disposition": 'attachment; filename="starling.json"', "cache-control": "no-store"}
-    return Stream(
-        _exported(answers.json(about), services.people.items(account)), media_type=MediaType.JSON, headers=headers
-    )
-
-
-async def _exported(about: bytes, items: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield about.removesuffix(b"}") + b',"items":['
-    comma = b""
-    async for item in items:
-        yield comma + item
-        comma = b","
-    yield b"]}"
+    headers = {"content-disposition": 'attachment; filename="starling.zip"', "cache-control": "no-store"}
+    everything = archive(answers.json(about), services.people.items(account), services.files, _principal(account))
+    return Stream(everything, media_type="application/zip", headers=headers)
 
 
 @post("/account/devices/{device_id:uuid}/rename", operation_id="renameOwnDevice", status_code=200)

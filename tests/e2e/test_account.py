@@ -1,7 +1,11 @@
 """The account itself: its password, its end."""
 
+import json
+import os
 from collections.abc import AsyncIterator
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from sqlalchemy import text
@@ -66,15 +70,23 @@ async def test_a_person_takes_everything_along_and_nothing_of_others(live: Live,
     assistant, device = await live.assistant(person), await person.device()
     saved = [(await assistant.save(title=f"{n}"))["item"] for n in range(PAGE * 2)]
     await assistant.call("DELETE", f"/actions/items/{saved[3]['id']}")
+    contents = [b"", os.urandom(3_000_000), b"x"]
+    files = [await Uploader.of(live, device).upload(each, name=f"räka {n}.bin") for n, each in enumerate(contents)]
+    saved += [each["item"] for each in files]
     answer = await browser.go("/account/export")
-    assert answer.headers["content-disposition"].startswith("attachment")
-    taken = answer.json()
+    assert answer.headers["content-disposition"] == 'attachment; filename="starling.zip"'
+    packed = ZipFile(BytesIO(answer.content))
+    assert packed.testzip() is None
+    assert packed.namelist() == ["starling.json", *(f"files/{each['id']}/{each['name']}" for each in files)]
+    assert [packed.read(name) for name in packed.namelist()[1:]] == contents
+    document = packed.read("starling.json").decode()
+    taken = json.loads(document)
     assert taken["items"] == saved[:3] + saved[4:]
     assert taken["user"]["email"] == email
     assert [each["id"] for each in taken["devices"]] == [str(device.id)]
     assert taken["security_events"][0]["kind"] == "signed_up"
-    assert "foreign" not in answer.text
-    assert "hash" not in answer.text
+    assert "foreign" not in document
+    assert "hash" not in document
     async with Browser.open(live.url) as nobody:
         await nobody.go("/account/export")
         assert nobody.path == "/sign-in"
