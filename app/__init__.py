@@ -6,8 +6,9 @@ auth       tokens and who holds them        hub        the read path: streams, a
 web        what people see                  gauges     how things stand
 store      Postgres                         bus        hints between those who write and those who deliver
 local      the embedded Postgres            outbound   requests to URLs that callers name
-blobs      content of files                 doors      what hosts of assistants are given
+blobs      content of files                 providers  model APIs → text, as it comes
 telemetry  logs and metric names            settings   all configuration
-shared     reads that callers share         errors     every error
-model      the vocabulary                   limits     how often each may ask
+shared     reads that callers share         doors      what hosts of assistants are given
+events     reading event streams            limits     how often each may ask
+model      the vocabulary                   errors     every error
 """

@@ -199,6 +199,12 @@ class TooManyRequests(StarlingError):
         super().__init__(detail, retryable=True, retry_after=retry_after, **members)
 
 
+class TooManyAnswers(TooManyRequests):
+    """Too many answers are being written for you: wait for one to end, or cancel it."""
+
+    code = "too_many_answers"
+
+
 class Unavailable(StarlingError):
     """A part that this needs is not available right now; nothing was changed. Try again shortly."""
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
+import httpx2
 import structlog
 from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 
+from app.actions.answering import AnswerActions
 from app.actions.changes import ChangeActions
 from app.actions.devices import DeviceActions
 from app.actions.files import FileActions
@@ -20,6 +22,7 @@ from app.actions.handing import Handing
 from app.actions.intake import Intake
 from app.actions.items import ItemActions
 from app.actions.receipts import Receipts
+from app.actions.scribe import Scribe
 from app.actions.sharing import FETCH_S, Sharing
 from app.api import problems
 from app.api.health import health, ready
@@ -44,14 +47,18 @@ from app.bus.local import LocalBus
 from app.bus.presence import Presence
 from app.bus.redis import RedisBus
 from app.bus.shared_presence import SharedPresence
+from app.bus.shared_texts import SharedTexts
+from app.bus.texts import Texts
 from app.errors import Unavailable
 from app.gauges import Gauges
-from app.hub.hub import Caps, Hub
+from app.hub.hub import Caps, History, Hub
 from app.limits.limiter import Limiter
 from app.limits.shared import SharedLimiter
-from app.model import Acked, Changed, Revoked
+from app.model import Acked, Changed, Delta, Revoked
 from app.outbound import Internet, Outbound
-from app.settings import MAX_BODY_BYTES, Settings
+from app.providers import Providers, provided
+from app.settings import MAX_BODY_BYTES, ModelSettings, Settings
+from app.store.answers import Answers
 from app.store.clients import Clients
 from app.store.commit import Committer
 from app.store.database import Database
@@ -89,15 +96,20 @@ class Starling:
         landmark: Path | None = None,
         process: UUID | None = None,
         internet: Internet | None = None,
+        providers: Providers | None = None,
     ) -> None:
-        """`process` names this one among those that share the bus: a new name each time; `internet` is a test's own."""
+        """`process` names this one among those that share the bus: a new name each time.
+
+        `internet` and `providers` are a test's own.
+        """
         self.settings = settings
         self.internet = internet or Internet()
         self.database = Database(database_url, pool_size=settings.database_pool)
         # Readers cannot keep writes waiting.
         self.writing = Database(database_url, pool_size=WRITING_POOL, lock_timeout_ms=WRITING_LOCK_MS)
         self.listening = Database(database_url, pool_size=LISTENING_POOL)
-        self.bus, self.presence = _bus(settings, process or uuid4())
+        process = process or uuid4()
+        self.bus, self.presence, self.texts = _bus(settings, process)
         self.grants = Grants(self.database)
         self.devices = Devices(self.database)
         self.reader = FeedReader(self.database)
@@ -114,14 +126,17 @@ class Starling:
         self.tokens = Tokens(self.grants)
         self.limiter = _limiter(settings)
         self.receipts = Receipts(self.devices, self.presence)
+        self.models = httpx2.AsyncClient(follow_redirects=False)
+        answers = Answers(self.database)
+        self.scribe = Scribe(answers, self.texts, self.committer, self.bus.publish, process)
         self.hub = Hub(
             self.reader,
             self.grants,
             self.devices,
             self.presence,
             Caps(settings.streams_per_device, settings.streams_per_user, settings.stream_lifetime_s),
-            on_check=self.lineage.settle,
-            on_rewound=self.lineage.renew,
+            history=History(self.lineage.settle, self.lineage.renew),
+            read_answers=self.scribe.open,
         )
         public_url = public_url.rstrip("/")
         ledgers = Ledgers(self.database, self.bus.publish)
@@ -138,6 +153,14 @@ class Starling:
             files=FileActions(intake, files, self.blobs, self.devices, self.committer, self.receipts),
             sharing=Sharing(shared, intake, Replays(self.database), self.committer, self.receipts),
             handing=Handing(items, self.blobs, self.tokens.issue_file_tickets, public_url),
+            answers=AnswerActions(
+                answers,
+                Items(self.database),
+                self.texts,
+                self.scribe,
+                providers or provided(ModelSettings(), self.models),
+                process,
+            ),
             tokens=self.tokens,
             oauth=OAuth(ledgers, public_url),
             registrar=Registrar(Clients(self.database), throttles),
@@ -178,6 +201,8 @@ class Starling:
                 log.error("starling.part_failed", exc_info=error)  # noqa: TRY400
             raise
         finally:
+            await self.models.aclose()
+            await self.texts.close()
             for database in (self.listening, self.writing, self.database):
                 await database.close()
 
@@ -189,12 +214,13 @@ class Starling:
                 tasks.create_task(each)
                 for each in (
                     self.committer.run(),
-                    self.hub.run(self.bus.listen(Changed, Revoked)),
+                    self.hub.run(self.bus.listen(Changed, Revoked, Delta)),
                     self.tokens.hear(self.bus.listen(Revoked)),
                     self.receipts.hear(self.bus.listen(Acked)),
                     self.bus.run(self.hub.check_soon),
                     Revocations(self.listening).run(self.bus.hand_out, self.hub.check_soon),
                     self.presence.run(),
+                    self.scribe.run(),
                     self.services.people.failures.run(),
                     *([] if self.limiter is None else [self.limiter.run()]),
                     self._keep_up(),
@@ -203,6 +229,7 @@ class Starling:
             ]
             try:
                 yield
+                await self.scribe.stop()
             finally:
                 for task in work:
                     task.cancel()
@@ -218,11 +245,11 @@ class Starling:
                 log.exception("upkeep.failed")
 
 
-def _bus(settings: Settings, process: UUID) -> tuple[LocalBus, Presence]:
+def _bus(settings: Settings, process: UUID) -> tuple[LocalBus, Presence, Texts]:
     if settings.redis_url is None:
-        return LocalBus(), Presence()
+        return LocalBus(), Presence(), Texts()
     presence = SharedPresence(settings.redis_url, process, settings.stream_lifetime_s)
-    return RedisBus(settings.redis_url, process), presence
+    return RedisBus(settings.redis_url, process), presence, SharedTexts(settings.redis_url)
 
 
 def _provider(settings: Settings, public_url: str) -> Provider | None:

@@ -91,6 +91,18 @@ class Tombstone(msgspec.Struct):
     deleted: bool = True
 
 
+class OpenAnswer(msgspec.Struct, frozen=True):
+    """An answer that is being written, and what of its text is safe by now."""
+
+    feed_id: UUID
+    id: UUID
+    provider: str
+    model: str
+    origin: Origin
+    text: str = ""
+    is_cancelled: bool = False
+
+
 class Principal(msgspec.Struct, frozen=True):
     """Who a request acts as. `token_hash`: SHA-256 of its token; `auth`: the feed's revocation counter then."""
 
@@ -230,5 +242,14 @@ class Acked(msgspec.Struct, frozen=True, tag="acked"):
     seq: int
 
 
-Message = Changed | Revoked | Acked
+class Delta(msgspec.Struct, frozen=True, tag="delta"):
+    """More text of an answer that is being written; `offset` counts the code points before it."""
+
+    feed_id: UUID
+    answer_id: UUID
+    offset: int
+    text: str
+
+
+Message = Changed | Revoked | Acked | Delta
 FieldSeqs = Mapping[str, int]

@@ -11,6 +11,22 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 MAX_BODY_BYTES = 10 * 1024 * 1024
 
 
+class ModelSettings(BaseSettings):
+    """Keys and addresses of model APIs, under the names that their makers gave them, without a prefix."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    openai_api_key: SecretStr | None = None
+    openai_base_url: str | None = None
+    """Of any server that speaks OpenAI's API; it may need no key."""
+    gemini_api_key: SecretStr | None = None
+    gemini_base_url: str | None = None
+    groq_api_key: SecretStr | None = None
+    groq_base_url: str | None = None
+    anthropic_api_key: SecretStr | None = None
+    anthropic_base_url: str | None = None
+
+
 class Settings(BaseSettings):
     """Every default is right for one machine. Units are in the names; what `None` means stands at each."""
 

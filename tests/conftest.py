@@ -38,7 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
     raise_file_limit()
     if IS_FULL or config.getoption("--cases"):
         config.pluginmanager.register(Cases(config.getoption("--cases")), "cases")
-    for name in [name for name in os.environ if name.startswith("STARLING_") and name != "STARLING_TEST_POSTGRES"]:
+    models = ("OPENAI_", "GEMINI_", "GROQ_", "ANTHROPIC_")
+    named = [name for name in os.environ if name.startswith(("STARLING_", *models))]
+    for name in [name for name in named if name != "STARLING_TEST_POSTGRES"]:
         del os.environ[name]
 
 

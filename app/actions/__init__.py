@@ -7,4 +7,5 @@ sharing    files of a conversation, taken in     handing    files of an item, gi
 access     scopes                                replays    how a repeat is known
 bodies     what callers send, validated          invalid    the error that a bad body gets
 answers    what callers get                      names      of files, as strangers give them
+answering  ask a model, stop it                  scribe     writes what it says, to its end
 """

@@ -12,7 +12,9 @@ from app.actions.fields import (
     Data,
     IsTrue,
     LongText,
+    ModelName,
     Moment,
+    Prompt,
     RequestId,
     Seq,
     Tags,
@@ -175,6 +177,22 @@ class DeviceChanges(Body):
     )
     epoch: Annotated[str, Field(max_length=64)] = Field(description="The feed's epoch, from a cursor or `GET /v1/me`.")
     changes: Annotated[list[DeviceChange], Field(max_length=500)] = Field(description="In the order they were made.")
+
+
+class StreamAnswer(Body):
+    """What to ask a model, whose answer appears on the user's devices while it is written."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"prompt": "Explain tides to a child, in five sentences."}]}
+    )
+    prompt: Prompt = Field(description="The question or task, complete in itself: the model knows nothing else.")
+    provider: Annotated[Text, Field(max_length=50)] | None = Field(
+        None, description="Whose model answers, such as `openai`. Leave it out for the server's own choice."
+    )
+    model: ModelName | None = Field(
+        None, description="The model's name at the provider. Leave it out for the usual one."
+    )
+    system: LongText | None = Field(None, description="How the model is to answer, such as its role or language.")
 
 
 class Ack(Body):

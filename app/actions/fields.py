@@ -106,6 +106,8 @@ def _in_utc(moment: datetime) -> datetime:
 Text = Annotated[str, AfterValidator(_storable)]
 Title = Annotated[Text, Field(max_length=500)]
 LongText = Annotated[Text, Field(max_length=100_000)]
+Prompt = Annotated[LongText, Field(min_length=1)]
+ModelName = Annotated[str, Field(max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$")]
 Url = Annotated[Text, Field(max_length=8192), AfterValidator(_web_address)]
 Tags = Annotated[list[Annotated[Text, Field(min_length=1, max_length=100)]], Field(max_length=50)]
 Data = Annotated[dict[str, Any], AfterValidator(_bounded_json)]

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, JsonValue
 
 from app.model import DeviceKind, Kind, Scope, Status, Via
+from app.providers.provider import FinishReason
 
 
 class Shape(BaseModel):
@@ -234,6 +235,30 @@ class MeShape(Shape):
     client: str
     scopes: list[Scope]
     feed: PositionShape
+
+
+class AnswerHandleShape(Shape):
+    """An answer that is being written."""
+
+    id: UUID = Field(description="The answer's id, which its item will have, too.")
+
+
+class AnswerEndShape(Shape):
+    """Who wrote an answer, and how it ended."""
+
+    provider: str
+    model: str
+    finish_reason: FinishReason | None = Field(description="Why it ended; null while it is written.")
+    usage: dict[str, int] | None = Field(description="Tokens, as the provider counted them, where it does.")
+
+
+class AnswerShape(Shape):
+    """An answer, as far as it is written."""
+
+    id: UUID
+    done: bool
+    text: str
+    answer: AnswerEndShape
 
 
 class TicketShape(Shape):

@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter
 
 from app.actions import answers
-from app.actions.bodies import SaveItem, ShareFiles, UpdateItem
+from app.actions.bodies import SaveItem, ShareFiles, StreamAnswer, UpdateItem
 from app.actions.items import Caller
 from app.actions.shapes import (
     DeletedShape,
@@ -19,6 +19,7 @@ from app.actions.shapes import (
     ItemShape,
     WrittenShape,
 )
+from app.api.answers import BEGUN
 from app.api.declared import answer, asks_first, needs, refusal
 from app.api.limited import spends
 from app.api.requests import Wait, json_response
@@ -203,3 +204,22 @@ class ActionsController(Controller):
     ) -> Response[bytes]:
         """Lists the user's devices: their names, and which are online now."""
         return json_response(answers.json(await services.devices.list(principal)))
+
+    @post(
+        "/answers",
+        operation_id="streamAnswer",
+        summary="Let a model write an answer onto the user's devices",
+        status_code=202,
+        security=needs(Scope.ANSWERS),
+        responses=BEGUN,
+        opt=asks_first(always=False),
+    )
+    async def stream_answer(
+        self, data: JSONBody[StreamAnswer], caller: NamedDependency[Caller], services: NamedDependency[Services]
+    ) -> Response[bytes]:
+        """Lets a model of the server answer the prompt; the user's devices show the text while it is written.
+
+        Use it when the user wants an answer on their devices. It returns at once: do not wait for the text, and tell
+        the user that it is being written. When it is complete, `getItem` reads it by the `id`.
+        """
+        return json_response(await services.answers.begin(caller, data), 202)

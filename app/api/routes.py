@@ -4,6 +4,7 @@ from litestar import Router
 from litestar.di import Provide
 
 from app.api.actions import ActionsController
+from app.api.answers import AnswersController
 from app.api.changes import ChangesController
 from app.api.devices import DevicesController, acknowledge, me
 from app.api.files import FilesController, file_item
@@ -34,6 +35,7 @@ def devices() -> Router:
             FilesController,
             ChangesController,
             DevicesController,
+            AnswersController,
             acknowledge,
             me,
             open_stream,

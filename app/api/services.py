@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from app.actions.answering import AnswerActions
 from app.actions.changes import ChangeActions
 from app.actions.devices import DeviceActions
 from app.actions.files import FileActions
@@ -35,6 +36,7 @@ class Services:
     files: FileActions
     sharing: Sharing
     handing: Handing
+    answers: AnswerActions
     tokens: Tokens
     oauth: OAuth
     registrar: Registrar

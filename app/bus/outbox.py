@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from app import telemetry
-from app.model import Changed, Message
+from app.model import Changed, Delta, Message
 
 WIRE_BYTES = 16 * 1024
 """Longer items travel as a hint alone."""
@@ -61,4 +61,6 @@ def _shortened(message: Message) -> Message:
 
 
 def _size(message: Message) -> int:
+    if isinstance(message, Delta):
+        return len(message.text)
     return len(message.wire) if isinstance(message, Changed) and message.wire is not None else 0

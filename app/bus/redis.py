@@ -6,7 +6,7 @@ short outage is made up for from the streams. What is lost all the same is found
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 from uuid import UUID
 
@@ -14,10 +14,11 @@ import msgspec
 import structlog
 
 from app import telemetry
+from app.bus import shared_texts
 from app.bus.client import connect, succeeds
 from app.bus.local import LocalBus
 from app.bus.outbox import Outbox
-from app.model import Message
+from app.model import Delta, Message
 
 SHARDS = 8
 STREAMS = [f"starling:bus:{shard}" for shard in range(SHARDS)]
@@ -95,11 +96,12 @@ class RedisBus(LocalBus):
                 self._tell(connected=False)
                 await asyncio.sleep(RETRY_S)
 
-    async def _send(self, batch: Iterable[Message]) -> None:
+    async def _send(self, batch: Sequence[Message]) -> None:
         shards: dict[int, list[Message]] = {}
         for message in batch:
             shards.setdefault(shard_of(message.feed_id), []).append(message)
         pipeline = self._publishing.pipeline(transaction=False)
+        shared_texts.add(pipeline, [each for each in batch if isinstance(each, Delta)])
         for shard, messages in shards.items():
             entry = {"s": self._process, "m": _encode(messages)}
             pipeline.xadd(STREAMS[shard], entry, maxlen=KEPT, approximate=True)  # type: ignore[arg-type]

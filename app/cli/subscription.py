@@ -14,7 +14,7 @@ import httpx2
 from app.cli.access import Access, Unreachable, retry_after
 from app.cli.credentials import SignedOut
 from app.errors import StarlingError
-from app.hub.sse import Decoder, Event
+from app.events import Decoder, Event
 
 FIRST_RETRY_S, LAST_RETRY_S = 1.5, 60.0
 """The server names a time with its first event; while it does not answer, the pauses double."""

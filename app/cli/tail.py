@@ -19,7 +19,7 @@ from app.cli.credentials import Credentials, address, connect
 from app.cli.ending import until_signal
 from app.cli.listing import moment, printable
 from app.cli.subscription import Receipts, Subscription
-from app.hub.sse import Event
+from app.events import Event
 
 Item = dict[str, Any]
 _CURSOR = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)

@@ -8,6 +8,7 @@ pump       brings one device up to its feed
 stream     what is left of a connection: a transport and a cursor
 transport  the web server's end of a connection, and how a stream takes it over
 arrivals   one timer for all requests that are still arriving
+answers    what is being written, on its way to live streams
 visits     what happens to a stream with time
 calendar   one timer for all streams
 sse        the bytes of an event stream (pure)

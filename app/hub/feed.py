@@ -7,8 +7,9 @@ from uuid import UUID
 
 import msgspec
 
+from app.bus.texts import Text
 from app.hub import sse
-from app.model import Head
+from app.model import Delta, Head
 
 TAIL_BYTES = 128 * 1024
 SLICE_BYTES = 64 * 1024
@@ -33,7 +34,10 @@ class Feed(Generic[S]):
     """The tail covers the changes in (lo, head]. A live stream has no state of its own: its cursor is `head`."""
 
     __slots__ = (
+        "answers",
         "auth",
+        "deltas",
+        "ended",
         "epoch",
         "fill",
         "head",
@@ -44,6 +48,7 @@ class Feed(Generic[S]):
         "live",
         "lo",
         "newest",
+        "reading",
         "streams",
         "tail",
         "tail_bytes",
@@ -65,6 +70,12 @@ class Feed(Generic[S]):
         self.waiters: set[asyncio.Future[None]] = set()
         self.fill: asyncio.Task[None] | None = None
         self.judging: asyncio.Task[None] | None = None
+        self.answers: dict[UUID, Text] | None = None
+        """Those being written; None until somebody has to know."""
+        self.reading: asyncio.Task[None] | None = None
+        self.deltas: list[Delta] = []
+        self.ended: set[UUID] = set()
+        """Items that came while answers were read."""
 
     @property
     def is_watched(self) -> bool:
@@ -84,6 +95,7 @@ class Feed(Generic[S]):
         self.tail.clear()
         self.tail_bytes = 0
         self.newest.clear()
+        self.answers, self.deltas = None, []
 
     def append(self, seq: int, item_id: UUID, audience: frozenset[UUID] | None, wire: bytes) -> Entry:
         """The next change. `seq` is above the head; numbers between them are of changes that were replaced since."""
@@ -92,6 +104,7 @@ class Feed(Generic[S]):
         self.tail_bytes += len(entry.frame)
         self.newest[item_id] = seq
         self.head = seq
+        self._end_answer(item_id)
         while self.tail_bytes > TAIL_BYTES and len(self.tail) > 1:
             oldest = self.tail.popleft()
             self.tail_bytes -= len(oldest.frame)
@@ -99,6 +112,13 @@ class Feed(Generic[S]):
             if self.newest[oldest.item_id] == oldest.seq:
                 del self.newest[oldest.item_id]
         return entry
+
+    def _end_answer(self, item_id: UUID) -> None:
+        """An answer that is an item has ended."""
+        if self.answers:
+            self.answers.pop(item_id, None)
+        if self.reading is not None:
+            self.ended.add(item_id)
 
     def slice(self, after: int, device_id: UUID) -> tuple[bytes, int]:
         """Frames of the tail after `after` (at least `lo`) for the device, about 64 KiB, and the seq they reach.

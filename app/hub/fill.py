@@ -7,8 +7,9 @@ import structlog
 
 from app import telemetry
 from app.errors import Unavailable
+from app.hub.answers import told
 from app.hub.feed import Entry, Feed
-from app.hub.stream import Phase, Stream
+from app.hub.stream import NOTHING, Phase, Stream
 from app.model import Cursor, Head
 from app.store.feed import FeedReader, Page
 from app.store.grants import Grants
@@ -116,10 +117,10 @@ class Filler:
         feed.wake()
 
     def _left_behind(self, feed: Feed[Stream], head: Head) -> None:
-        behind = list(feed.live)
+        behind, answered = list(feed.live), told(feed)
         feed.live.clear()
         for stream in behind:
-            stream.seq, stream.base = feed.head, 0
+            stream.seq, stream.base, stream.told = feed.head, 0, answered
             stream.phase = Phase.BEHIND
         feed.load(head)
         feed.wake()
@@ -159,7 +160,7 @@ def reset(stream: Stream, head: Head, reason: str) -> None:
     telemetry.resets.labels(reason).inc()
     start = Cursor.beginning(head)
     stream.phase = Phase.BEHIND
-    stream.seq, stream.base = start.seq, start.base
+    stream.seq, stream.base, stream.told = start.seq, start.base, NOTHING
     if stream.ready_at >= 0:
         stream.ready_at = head.head
     stream.send("reset", {"reason": reason})

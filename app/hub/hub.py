@@ -12,7 +12,9 @@ import structlog
 
 from app import telemetry
 from app.bus.presence import Presence
+from app.bus.texts import Text
 from app.errors import DeviceRequired, StarlingError, TooManyStreams, Unavailable
+from app.hub.answers import OpenAnswers, told
 from app.hub.feed import Feed
 from app.hub.fill import Filler, reset
 from app.hub.pump import Pump
@@ -37,6 +39,13 @@ class Caps(msgspec.Struct, frozen=True):
     lifetime_s: int
 
 
+class History(msgspec.Struct, frozen=True):
+    """Who looks after it: `settle` runs before every check of the heads, `renew` when a feed's head fell."""
+
+    settle: Callable[[], Awaitable[object]]
+    renew: Callable[[], Awaitable[object]]
+
+
 class Hub:
     """Everything this process delivers. Run `run()` as one task of the process."""
 
@@ -48,20 +57,21 @@ class Hub:
         presence: Presence,
         caps: Caps,
         *,
-        on_check: Callable[[], Awaitable[object]],
-        on_rewound: Callable[[], Awaitable[object]],
+        history: History,
+        read_answers: Callable[[UUID], Awaitable[dict[UUID, Text]]],
     ) -> None:
-        """`on_check` runs before every check of the heads, `on_rewound` when a feed's head fell."""
+        """`read_answers` gives what is written of a feed's open answers, by their ids."""
         self._reader = reader
         self._grants = grants
         self._devices = devices
         self._presence = presence
         self._caps = caps
-        self._on_check = on_check
+        self._on_check = history.settle
         self._filler = Filler(reader, grants, self._start_pump)
-        self._pump = Pump(reader, self._filler)
+        answers = OpenAnswers(read_answers)
+        self._pump = Pump(reader, self._filler, answers)
         self._visits = Visits(caps.lifetime_s)
-        self.watch = Watch(reader, self._filler, on_rewound)
+        self.watch = Watch(reader, self._filler, answers, history.renew)
         self._seen: set[tuple[UUID, UUID]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._look_now = asyncio.Event()
@@ -164,7 +174,7 @@ class Hub:
         """A live stream that is not read leaves the live ones; its cursor stays where it was."""
         if stream.phase is Phase.LIVE:
             stream.feed.live.discard(stream)
-            stream.seq, stream.base = stream.feed.head, 0
+            stream.seq, stream.base, stream.told = stream.feed.head, 0, told(stream.feed)
             stream.phase = Phase.BEHIND
 
     def resumed(self, stream: Stream) -> None:

@@ -7,9 +7,10 @@ import structlog
 from app import telemetry
 from app.errors import Unavailable
 from app.hub import sse
+from app.hub.answers import OpenAnswers
 from app.hub.feed import Feed
 from app.hub.fill import Filler, reset
-from app.hub.stream import Phase, Stream
+from app.hub.stream import NOTHING, Phase, Stream
 from app.model import Cursor
 from app.store.feed import FeedReader
 
@@ -24,9 +25,10 @@ log = structlog.get_logger(__name__)
 class Pump:
     """Writes a stream the changes after its cursor, then lets it join the live ones. Stops while its buffer is full."""
 
-    def __init__(self, reader: FeedReader, filler: Filler) -> None:
+    def __init__(self, reader: FeedReader, filler: Filler, answers: OpenAnswers) -> None:
         self._reader = reader
         self._filler = filler
+        self._answers = answers
         self._pages = asyncio.Semaphore(PAGES_AT_ONCE)
 
     async def run(self, stream: Stream) -> None:
@@ -54,9 +56,10 @@ class Pump:
             return
         if stream.ready_at > feed.head:  # hello named a head that the feed has not heard of yet
             await self._filler.filled(feed, stream.ready_at)
+        elif stream.seq == feed.head and feed.answers is None:
+            await self._answers.load(feed)
         elif stream.seq == feed.head:  # no await from here on, or a change could slip in between
-            stream.phase = Phase.LIVE
-            feed.live.add(stream)
+            self._go_live(stream, feed)
         elif feed.lo <= stream.seq < feed.head and stream.seq >= stream.base:
             frames, stream.seq = feed.slice(stream.seq, stream.device_id)
             stream.write(frames)
@@ -66,6 +69,13 @@ class Pump:
             await self._filler.filled(feed, stream.seq)
         else:
             await self._page(stream, feed)
+
+    def _go_live(self, stream: Stream, feed: Feed[Stream]) -> None:
+        self._answers.tell(stream)
+        if not stream.is_paused and stream.phase is Phase.BEHIND:
+            stream.phase = Phase.LIVE
+            stream.told = NOTHING
+            feed.live.add(stream)
 
     async def _page(self, stream: Stream, feed: Feed[Stream]) -> None:
         cursor = Cursor(feed.epoch, stream.seq, stream.base)

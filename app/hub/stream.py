@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any, Protocol
 from uuid import UUID
@@ -13,6 +14,8 @@ from app.hub.feed import Feed
 from app.model import Cursor, Principal
 
 NEVER = float("inf")
+NOTHING: Mapping[UUID, int] = {}
+"""Of no answer was anything written; shared, for most streams hear of none."""
 
 
 class Phase(IntEnum):
@@ -38,7 +41,7 @@ class Desk(Protocol):
 
 
 class Stream(asyncio.Protocol):
-    """One open stream. While it is LIVE its cursor is the feed's head; `seq` and `base` count while it is not."""
+    """One open stream. While it is LIVE its cursor is the feed's head: `seq`, `base`, `told` count while it is not."""
 
     __slots__ = (
         "base",
@@ -60,6 +63,7 @@ class Stream(asyncio.Protocol):
         "stalled_at",
         "stalled_bytes",
         "token_hash",
+        "told",
         "transport",
     )
 
@@ -74,6 +78,7 @@ class Stream(asyncio.Protocol):
         self.phase = Phase.JOINING
         self.transport: asyncio.Transport | None = None
         self.connections: set[Any] = set()
+        self.told: Mapping[UUID, int] = NOTHING
         self.seq = 0
         self.base = 0
         self.ready_at = 0

@@ -8,10 +8,11 @@ from uuid import UUID
 import structlog
 
 from app import telemetry
+from app.hub.answers import OpenAnswers
 from app.hub.feed import Feed
 from app.hub.fill import Filler, ring
 from app.hub.stream import Stream
-from app.model import Changed, Head, Message, Revoked
+from app.model import Changed, Delta, Head, Message, Revoked
 from app.store.feed import FeedReader
 
 log = structlog.get_logger(__name__)
@@ -20,9 +21,12 @@ log = structlog.get_logger(__name__)
 class Watch:
     """Keeps each followed feed up to the database. `on_rewound` runs when a feed's head fell: history was rewritten."""
 
-    def __init__(self, reader: FeedReader, filler: Filler, on_rewound: Callable[[], Awaitable[object]]) -> None:
+    def __init__(
+        self, reader: FeedReader, filler: Filler, answers: OpenAnswers, on_rewound: Callable[[], Awaitable[object]]
+    ) -> None:
         self._reader = reader
         self._filler = filler
+        self._answers = answers
         self._on_rewound = on_rewound
         self._feeds: dict[UUID, Feed[Stream]] = {}
         self._oldest = inf
@@ -66,6 +70,8 @@ class Watch:
     def _hear_one(self, feed: Feed[Stream], message: Message) -> None:
         if isinstance(message, Changed):
             self._take(feed, message)
+        elif isinstance(message, Delta):
+            self._answers.hear(feed, message)
         elif isinstance(message, Revoked) and message.auth > feed.auth:
             self._filler.judge(feed, message.auth)
 

@@ -16,6 +16,7 @@ throttles    attempts, counted                  accounts    passwords, and delet
 security     what happened to their access      invitations  to make an account
 identities   people as a provider knows them    pending     sign-ins through one that are under way
 revocations  what Postgres tells of them        users       all people; disabling
+answers      that are being written
 uncertain    commits whose answer was lost
 lineage      epochs: noticing a restore
 database     connections, roles, failures       tables      the schema

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -27,7 +28,7 @@ from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
 APP_ROLE = "starling_app"
 FEEDS_SETTING = "starling.feeds"
-ROW_SECURED = ("items", "replays", "devices", "files")
+ROW_SECURED = ("items", "replays", "devices", "files", "answers")
 
 metadata = MetaData(
     naming_convention={
@@ -328,6 +329,33 @@ file_tickets = Table(
     Column("file_id", Uuid, nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
     comment="Credentials for one file, where no header can be sent.",
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("feed_id", ForeignKey("feeds.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("origin", LargeBinary, nullable=False, comment="what the item will say of where it came from"),
+    Column("text", Text, nullable=False, server_default=text("''"), comment="as of about a second ago"),
+    Column("cancelled", Boolean, nullable=False, server_default=text("false")),
+    _created_at(),
+    comment="Answers that are being written. One that has ended is an item.",
+    postgresql_with={"fillfactor": "50"},
+)
+
+answer_leases = Table(
+    "answer_leases",
+    metadata,
+    Column("feed_id", Uuid, primary_key=True),
+    Column("answer_id", Uuid, primary_key=True),
+    Column("process", Uuid, nullable=False, index=True),
+    Column("beat_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    ForeignKeyConstraint(["feed_id", "answer_id"], ["answers.feed_id", "answers.id"], ondelete="CASCADE"),
+    comment="Which process writes an answer, and when it last said so; without content, so that all may look.",
+    postgresql_with={"fillfactor": "50"},
 )
 
 lineage = Table(

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from app.hub.sse import Decoder, Event
+from app.events import Decoder, Event
 
 DEADLINE_S = 15.0
 

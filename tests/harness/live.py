@@ -13,6 +13,7 @@ import httpx2
 from app.cli.server import Server, listen
 from app.main import Starling
 from app.outbound import Internet
+from app.providers import Providers
 from app.settings import Settings
 from tests.harness.listener import Listener
 from tests.harness.people import Assistant, Person, TestDevice
@@ -67,14 +68,18 @@ WIDE_POOL = 60
 
 @asynccontextmanager
 async def serving(
-    database_url: str, data_dir: Path, internet: Internet | None = None, **settings: Any
+    database_url: str,
+    data_dir: Path,
+    internet: Internet | None = None,
+    providers: Providers | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Live]:
     """A server on a free port; settings as in `Settings`. Tests ask for more than people do: no limits by default."""
     given = {"unsafe_durability": True, "rate_limits": "off", **settings}
     read = Settings(data_dir=data_dir, database_url=database_url, **given)
     with listen("127.0.0.1", 0) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        starling = Starling(read, database_url, url, internet=internet)
+        starling = Starling(read, database_url, url, internet=internet, providers=providers)
         await starling.prepare()
         server = QuietServer(starling)
         task = asyncio.create_task(server.serve([listener]))

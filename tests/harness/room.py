@@ -11,8 +11,9 @@ from uuid import UUID, uuid4
 from app.auth.tokens import digest
 from app.bus.local import LocalBus
 from app.bus.presence import Presence
-from app.hub.hub import Caps, Hub
-from app.hub.sse import Decoder, Event
+from app.bus.texts import Text
+from app.events import Decoder, Event
+from app.hub.hub import Caps, History, Hub
 from app.hub.stream import Phase, Stream
 from app.model import Head, Message, Origin, Principal
 from app.store.commit import Committer
@@ -193,11 +194,14 @@ async def open_room(database: Database, **caps: int) -> AsyncIterator[Room]:
     def publish(messages: Sequence[Message]) -> None:
         room.publish(messages)
 
+    async def no_answers(_: UUID) -> dict[UUID, Text]:
+        return {}
+
     async def rewound() -> None:
         room.rewound.append("rewound")
 
     limits = Caps(**{"per_device": 4, "per_user": 64, "lifetime_s": 600, **caps})
-    hub = Hub(reader, grants, devices, presence, limits, on_check=nothing, on_rewound=rewound)
+    hub = Hub(reader, grants, devices, presence, limits, history=History(nothing, rewound), read_answers=no_answers)
     writing = Database(database.engine.url.render_as_string(hide_password=False), pool_size=2)
     committer = Committer(writing, publish)
     room = Room(database, hub, bus, presence, reader, grants, devices, committer)

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import httpx2
 
-from app.hub.sse import Event
+from app.events import Event
 from tests.harness.journal import Journal
 from tests.harness.listener import Listener
 

@@ -4,8 +4,8 @@ from uuid import uuid4
 
 import pytest
 
+from app.events import Decoder
 from app.hub.feed import SLICE_BYTES, TAIL_BYTES, Feed
-from app.hub.sse import Decoder
 from app.hub.stream import Stream
 from app.model import Head
 

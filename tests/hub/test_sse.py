@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.events import Decoder, Event
 from app.hub import sse
-from app.hub.sse import Decoder, Event
 
 NAMES = st.sampled_from(["item", "hello", "ready", "reset"])
 CURSORS = st.from_regex(r"[a-z0-9]{8}\.[0-9]{1,19}(\.[0-9]{1,19})?", fullmatch=True)

@@ -6,6 +6,7 @@ import time
 import msgspec
 import pytest
 
+from app.events import Decoder
 from app.hub import sse
 from app.hub.stream import Phase
 from app.hub.visits import KEEPALIVE_S, REAUTH_S, STALL_S
@@ -39,7 +40,7 @@ class Clock:
 
 
 def comments(seat: Seat) -> int:
-    decoder = sse.Decoder()
+    decoder = Decoder()
     list(decoder.feed(seat.raw))
     return decoder.comments
 

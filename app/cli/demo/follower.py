@@ -14,7 +14,7 @@ import msgspec
 from app.cli.access import Access
 from app.cli.credentials import Credentials, SignedOut
 from app.cli.subscription import Receipts, Subscription
-from app.hub.sse import Event
+from app.events import Event
 from app.model import Cursor
 
 DEADLINE_S = 10.0
