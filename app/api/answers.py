@@ -10,7 +10,7 @@ from litestar.params import JSONBody, PathParameter
 from app.actions.bodies import StreamAnswer
 from app.actions.items import Caller
 from app.actions.shapes import AnswerHandleShape, AnswerShape
-from app.api.declared import answer, empty, needs, refusal
+from app.api.declared import answer, empty, needs
 from app.api.requests import json_response
 from app.api.services import Services
 from app.model import Principal, Scope
@@ -20,7 +20,6 @@ BEGUN = {
     202: answer(
         AnswerHandleShape, "It is being written. Its text goes to the devices, and ends as an item of this id."
     ),
-    429: refusal("Too many answers are being written for this user already."),
 }
 
 

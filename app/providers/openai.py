@@ -1,5 +1,7 @@
 """OpenAI's two APIs; the first is also spoken by Groq, by Gemini beside its own, and by local servers."""
 
+from typing import Any
+
 from app.events import Event
 from app.providers.http import Request, Said, counted, parsed
 from app.providers.provider import Ask, FinishReason
@@ -69,12 +71,8 @@ class Responses:
         match frame.get("type"):
             case "response.output_text.delta" | "response.refusal.delta":
                 return Said(frame.get("delta") or "")
-            case "response.completed":
-                return Said(finish_reason="stop", usage=self._usage(frame), is_last=True)
-            case "response.incomplete":
-                why = (frame["response"].get("incomplete_details") or {}).get("reason")
-                reason: FinishReason = "content_filter" if why == "content_filter" else "length"
-                return Said(finish_reason=reason, usage=self._usage(frame), is_last=True)
+            case "response.completed" | "response.incomplete":
+                return Said(finish_reason=self._reason(frame), usage=self._usage(frame), is_last=True)
             case "response.failed":
                 return Said(usage=self._usage(frame), failed=_failure(frame["response"].get("error")))
             case "error":
@@ -82,6 +80,13 @@ class Responses:
         return Said()
 
     @staticmethod
-    def _usage(frame: dict[str, dict[str, dict[str, int] | None]]) -> dict[str, int]:
+    def _reason(frame: Any) -> FinishReason:
+        if frame["type"] == "response.completed" and frame["response"].get("status") != "incomplete":
+            return "stop"
+        why = (frame["response"].get("incomplete_details") or {}).get("reason")
+        return "content_filter" if why == "content_filter" else "length"
+
+    @staticmethod
+    def _usage(frame: Any) -> dict[str, int]:
         told = frame["response"].get("usage") or {}
         return counted(input_tokens=told.get("input_tokens"), output_tokens=told.get("output_tokens"))

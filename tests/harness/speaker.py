@@ -30,14 +30,17 @@ class Speaker:
     async def stream(self, ask: Ask) -> AsyncGenerator[str | End, None]:
         """As in `Provider`."""
         self.asked.append(ask)
-        position = 0
+        heard = 0
         while True:
-            async with self._more:
-                await self._more.wait_for(lambda: len(self._said) > position)
-                part = self._said[position]
-            position += 1
+            part = await self._part(heard)
+            heard += 1
             if isinstance(part, ProviderFailed):
                 raise part
             yield part
             if isinstance(part, End):
                 return
+
+    async def _part(self, number: int) -> str | End | ProviderFailed:
+        async with self._more:
+            await self._more.wait_for(lambda: len(self._said) > number)
+            return self._said[number]
