@@ -11,8 +11,10 @@ from app.actions.bodies import StreamAnswer
 from app.actions.items import Caller
 from app.actions.shapes import AnswerHandleShape, AnswerShape
 from app.api.declared import answer, empty, needs
+from app.api.limited import spends
 from app.api.requests import json_response
 from app.api.services import Services
+from app.limits.budgets import API
 from app.model import Principal, Scope
 
 AnswerId = Annotated[UUID, PathParameter(description="The answer's id, as it was begun with.")]
@@ -27,6 +29,7 @@ class AnswersController(Controller):
     """What models write for the user."""
 
     path = "/v1/answers"
+    opt = spends(API)
 
     @post(
         operation_id="beginAnswer",

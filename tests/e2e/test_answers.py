@@ -51,13 +51,13 @@ async def test_every_device_gets_the_text_as_it_comes_and_then_the_item(talking:
     assert [event.name for event in late.events[-2:]] == ["ready", "answer"]
     assert late.events[-1].id == late.events[-2].id
     await speaker.say(End("stop", {"input_tokens": 2, "output_tokens": 9}))
+    usage = {"input_tokens": 2, "output_tokens": 9}
+    told = {"provider": "speaker", "model": "told", "finish_reason": "stop", "usage": usage}
     for stream in (*streams, late):
         await stream.until(lambda seen: has_ended(seen, answer_id))
         sealed = item(stream, answer_id)
         assert sealed is not None
         assert (sealed["kind"], sealed["text"]) == ("answer", "".join(ODD))
-        usage = {"input_tokens": 2, "output_tokens": 9}
-        told = {"provider": "speaker", "model": "told", "finish_reason": "stop", "usage": usage}
         assert sealed["data"] == {"answer": told}
         assert stream.names[-1] == "item"
     assert set(stranger.names) == {"hello", "ready"}

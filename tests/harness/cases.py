@@ -31,6 +31,7 @@ CASES = {
     17: "A server or worker dies with many streams: reconnects are spread out, all are current within 60 s",
     18: "Workers are renewed one after another under load: nothing lost, and an end within 30 s",
     20: "The connection pool is exhausted, clocks are wrong: 503 within 3 s, streams stay, order unchanged",
+    21: "Killed in mid-answer, a device dropped, cancelled: one text on every device, at its end within 30 s",
     22: "Line ends and control characters in every text: one change is one event, an exact round trip",
     23: "Malformed, hostile and huge input: 4xx, never 5xx, nothing saved",
     25: "Requests that come slowly or never end, and framing that can be read two ways: cut within 35 s, 400",
