@@ -79,7 +79,7 @@ def digests(streams: list[Listener], answer_id: str) -> set[str]:
 
 @pytest.mark.case(
     21,
-    f"{ANSWERS} answers over {WORKERS} processes, 3 devices each: every process killed in the middle, a device dropped, "
+    f"{ANSWERS} answers over {WORKERS} processes, 3 devices each: all processes killed in the middle, devices dropped, "
     "one answer cancelled",
 )
 async def test_every_device_ends_with_the_same_text(

@@ -121,7 +121,10 @@ class Seat:
 
 @dataclass
 class Room:
-    """What runs, and what a test does with it. `deaf`: what is published gets lost."""
+    """What runs, and what a test does with it.
+
+    `deaf`: what is published gets lost. `answers`: the texts of open answers, as the hub reads them.
+    """
 
     database: Database
     hub: Hub
@@ -133,6 +136,7 @@ class Room:
     committer: Committer
     deaf: bool = False
     rewound: list[str] = field(default_factory=list)
+    answers: dict[UUID, str] = field(default_factory=dict)
     seats: list[Seat] = field(default_factory=list)
 
     def publish(self, messages: Sequence[Message]) -> None:
@@ -194,14 +198,14 @@ async def open_room(database: Database, **caps: int) -> AsyncIterator[Room]:
     def publish(messages: Sequence[Message]) -> None:
         room.publish(messages)
 
-    async def no_answers(_: UUID) -> dict[UUID, Text]:
-        return {}
+    async def open_answers(_: UUID) -> dict[UUID, Text]:
+        return {answer_id: Text(text) for answer_id, text in room.answers.items()}
 
     async def rewound() -> None:
         room.rewound.append("rewound")
 
     limits = Caps(**{"per_device": 4, "per_user": 64, "lifetime_s": 600, **caps})
-    hub = Hub(reader, grants, devices, presence, limits, history=History(nothing, rewound), read_answers=no_answers)
+    hub = Hub(reader, grants, devices, presence, limits, history=History(nothing, rewound), read_answers=open_answers)
     writing = Database(database.engine.url.render_as_string(hide_password=False), pool_size=2)
     committer = Committer(writing, publish)
     room = Room(database, hub, bus, presence, reader, grants, devices, committer)
