@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "pre_0010_on_0001"
-down_revision = "pre_0009_on_0001"
+revision = "pre_0011_on_0001"
+down_revision = "pre_0010_on_0001"
 branch_labels = None
 depends_on = None
 
