@@ -12,7 +12,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.errors import Unavailable, UnsafeDatabase
+from app.model import OpenAnswer, Origin
 from app.store import database as module
+from app.store.answers import Answers
 from app.store.commit import Committer
 from app.store.database import Database, is_data_error, is_passing, sqlstate
 from app.store.files import Files, Quota
@@ -27,6 +29,7 @@ INSERTS = {
     " values (:feed, '', '', :id, 9, now())",
     "devices": "insert into devices (feed_id, id, name, kind) values (:feed, :id, 'x', 'cli')",
     "files": "insert into files (feed_id, id, item_id, name, mime_type, size) values (:feed, :id, :id, 'x', 'x/x', 1)",
+    "answers": "insert into answers (feed_id, id, provider, model, origin) values (:feed, :id, 'x', 'x', '')",
 }
 
 
@@ -38,6 +41,8 @@ async def feeds(database: Database, committer: Committer) -> tuple[UUID, UUID]:
         await person.device()
         await committer.submit(put(person.feed_id, replay=named(b"k")))
         await Files(database, Quota(1, 1)).announce(person.feed_id, uuid4(), "x", "x/x", 1)
+        answer = OpenAnswer(person.feed_id, uuid4(), "x", "x", Origin("system", "test"))
+        await Answers(database).begin(answer, uuid4(), limit=1)
     return people[0].feed_id, people[1].feed_id
 
 
