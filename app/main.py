@@ -126,7 +126,7 @@ class Starling:
         self.tokens = Tokens(self.grants)
         self.limiter = _limiter(settings)
         self.receipts = Receipts(self.devices, self.presence)
-        self.models = httpx2.AsyncClient(follow_redirects=False)
+        self.models = httpx2.AsyncClient(limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20))
         answers = Answers(self.database)
         self.scribe = Scribe(answers, self.texts, self.committer, self.bus.publish, process)
         self.hub = Hub(
