@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from bench import (
+    answers,
     bus,
     catchup,
     fanout,
@@ -37,6 +38,7 @@ BENCHMARKS: dict[str, Callable[[Callable[[str], None]], list[results.Result]]] =
     "growth": growth.run,
     "workers": workers.run,
     "bus": bus.run,
+    "answers": answers.run,
 }
 PRINTED_WIDTH = 130
 _FILE = click.Path(dir_okay=False, path_type=Path)

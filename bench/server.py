@@ -71,10 +71,16 @@ def database_url(data_dir: Path) -> str:
 
 
 @contextmanager
-def starling(data_dir: Path, *, workers: int = 1, **settings: object) -> Iterator[Running]:
-    """`starling serve` on this directory, without rate limits. `settings` become `STARLING_*` variables."""
+def starling(
+    data_dir: Path, *, workers: int = 1, environment: Mapping[str, str] | None = None, **settings: object
+) -> Iterator[Running]:
+    """`starling serve` on this directory, without rate limits. `settings` become `STARLING_*` variables.
+
+    `environment` is what else is in the environment.
+    """
     command = [*SERVE, "--workers", str(workers)]
-    with process(command, {"data_dir": data_dir, "rate_limits": "off", **settings}, data_dir / "serve.log") as running:
+    own = {"data_dir": data_dir, "rate_limits": "off", **settings}
+    with process(command, own, data_dir / "serve.log", environment) as running:
         yield running
 
 
@@ -92,11 +98,13 @@ def valkey(data_dir: Path) -> Iterator[Valkey]:
 
 
 @contextmanager
-def process(arguments: Sequence[str], settings: Mapping[str, object], log: Path) -> Iterator[Running]:
+def process(
+    arguments: Sequence[str], settings: Mapping[str, object], log: Path, more: Mapping[str, str] | None = None
+) -> Iterator[Running]:
     """A Python process that logs `starling.listening`, until the body ends."""
     own = {f"STARLING_{name.upper()}": str(value) for name, value in settings.items()}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("STARLING_")}
-    environment = {**inherited, "STARLING_LOG_FORMAT": "json", **own}
+    environment = {**inherited, "STARLING_LOG_FORMAT": "json", **own, **(more or {})}
     with log.open("wb") as said:
         child = subprocess.Popen([sys.executable, *arguments], env=environment, stderr=said, stdin=subprocess.DEVNULL)
     try:

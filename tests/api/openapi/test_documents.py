@@ -74,7 +74,7 @@ async def test_an_operation_needs_the_scopes_that_it_names_and_no_others(live: L
     for where, operation in operations(document):
         method, path = where.split()
         path = path.replace("{item_id}", str(person.feed_id)).replace("{device_id}", str(person.feed_id))
-        path = path.replace("{file_id}", str(person.feed_id))
+        path = path.replace("{file_id}", str(person.feed_id)).replace("{answer_id}", str(person.feed_id))
         named = {Scope(scope) for scope in operation["security"][0]["starling"]}
         some = named or {Scope.ANSWERS}  # no token is without any
         enough = (await person.device()).token if Scope.STREAM in named else await person.token(scopes=some)
