@@ -27,6 +27,9 @@ from app.actions.sharing import FETCH_S, Sharing
 from app.api import problems
 from app.api.health import health, ready
 from app.api.limited import by_network
+from app.api.mcp import tools
+from app.api.mcp.door import mcp
+from app.api.mcp.server import McpServer
 from app.api.oauth import OAuthController, authorization_server, mcp_resource, protected_resource
 from app.api.openapi.serving import document
 from app.api.pages import pages
@@ -270,8 +273,8 @@ def web_app(starling: Starling) -> Litestar:
     """The Litestar application."""
 
     @asynccontextmanager
-    async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        async with starling.running():
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        async with starling.running(), app.state.mcp.running():
             yield
 
     services = starling.services
@@ -287,8 +290,8 @@ def web_app(starling: Starling) -> Litestar:
         ],
         guards=[by_network],
     )
-    return Litestar(
-        route_handlers=[actions(), devices(), public, health, ready],
+    app = Litestar(
+        route_handlers=[actions(), mcp, devices(), public, health, ready],
         dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
         exception_handlers=problems.HANDLERS,
         request_class=StrictRequest,
@@ -298,3 +301,5 @@ def web_app(starling: Starling) -> Litestar:
         logging_config=None,
         state=State({"issuer": services.public_url, "services": services, "pages": Pages()}),
     )
+    app.state.mcp = McpServer(tools.of(app), services.public_url)
+    return app

@@ -26,6 +26,10 @@ class Caller(msgspec.Struct, frozen=True):
         """The same caller at another door."""
         return msgspec.structs.replace(self, via=door)
 
+    def within(self, conversation_id: str) -> "Caller":
+        """The same caller in that conversation."""
+        return msgspec.structs.replace(self, conversation_id=conversation_id)
+
     @property
     def origin(self) -> Origin:
         """What an item made now says about where it came from."""

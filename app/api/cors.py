@@ -13,7 +13,10 @@ _EXPOSED = (
 _PREFLIGHT = [
     _ORIGIN,
     (b"access-control-allow-methods", b"GET, POST, PATCH, PUT, DELETE"),
-    (b"access-control-allow-headers", b"authorization, content-type, last-event-id, range, if-none-match"),
+    (
+        b"access-control-allow-headers",
+        b"authorization, content-type, last-event-id, range, if-none-match, mcp-protocol-version, mcp-method, mcp-name",
+    ),
     (b"access-control-max-age", b"86400"),
 ]
 

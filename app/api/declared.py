@@ -11,6 +11,7 @@ from app.model import Scope
 SCHEME = "starling"
 TICKET = "ticket"
 PROBLEM = "application/problem+json"
+CONSEQUENTIAL = "x-openai-isConsequential"
 
 
 def needs(*scopes: Scope) -> list[dict[str, list[str]]]:
@@ -48,4 +49,4 @@ def takes_bytes(words: str) -> dict[str, Any]:
 
 def asks_first(*, always: bool) -> dict[str, Any]:
     """Whether the host asks the person each time, or offers to always allow it (for writes; ChatGPT's word for it)."""
-    return {"x-openai-isConsequential": always}
+    return {CONSEQUENTIAL: always}

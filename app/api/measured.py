@@ -12,6 +12,7 @@ METHODS = frozenset({"GET", "POST", "PATCH", "DELETE"})
 _OF_V1 = {name: name for name in ("ack", "changes", "devices", "files", "items", "me", "stream")}
 _OF_ROOT = {
     "actions": "actions",
+    "mcp": "mcp",
     "oauth": "oauth",
     ".well-known": "discovery",
     "account": "pages",

@@ -13,6 +13,7 @@ from app.api.limited import charge_stranger
 from app.auth.metadata import challenge
 from app.errors import (
     BadRequest,
+    InsufficientScope,
     InvalidField,
     MethodNotAllowed,
     NotFound,
@@ -45,13 +46,16 @@ def _render(error: StarlingError, status: int | None = None, headers: dict[str, 
 
 def _starling(request: Request[Any, Any, Any], error: StarlingError) -> Response[bytes]:
     headers: dict[str, str] = {}
+    issuer, path = request.app.state.issuer, request.url.path
     if isinstance(error, Unauthorized):
         try:
             charge_stranger(request)
         except TooManyRequests as refusal:
             return _starling(request, refusal)
-        was_sent = "authorization" in request.headers
-        headers["www-authenticate"] = challenge(request.app.state.issuer, request.url.path, sent=was_sent)
+        reason = "invalid_token" if "authorization" in request.headers else None
+        headers["www-authenticate"] = challenge(issuer, path, error=reason)
+    elif isinstance(error, InsufficientScope):
+        headers["www-authenticate"] = challenge(issuer, path, error=error.code, scope=error.members["scope"])
     elif isinstance(error, (Unavailable, TooManyRequests)):
         headers["retry-after"] = str(error.retry_after)
     elif isinstance(error, TooManyStreams):

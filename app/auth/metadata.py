@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from app.auth.clients import GRANT_TYPES
+from app.auth.clients import ASSISTANT_SCOPES, GRANT_TYPES
 from app.model import Scope
 
 MCP = "/mcp"
+RESOURCE = "/.well-known/oauth-protected-resource"
 
 
 def resources(issuer: str) -> tuple[str, str]:
@@ -48,8 +49,12 @@ def protected_resource(issuer: str, resource: str) -> dict[str, Any]:
     }
 
 
-def challenge(issuer: str, path: str, *, sent: bool) -> str:
-    """The `WWW-Authenticate` of a 401 (RFC 9728, section 5.1); `sent`: there was a token, but it is no good."""
+def challenge(issuer: str, path: str, *, error: str | None = None, scope: str | None = None) -> str:
+    """The `WWW-Authenticate` of a refusal (RFC 6750, section 3; RFC 9728, section 5.1).
+
+    `scope`: what the token must carry; at `/mcp` without it, what an assistant needs.
+    """
     of_mcp = MCP if path == MCP or path.startswith(f"{MCP}/") else ""
-    error = 'error="invalid_token", ' if sent else ""
-    return f'Bearer {error}resource_metadata="{issuer}/.well-known/oauth-protected-resource{of_mcp}"'
+    wanted = scope or (" ".join(sorted(ASSISTANT_SCOPES)) if of_mcp else None)
+    told = {"error": error, "scope": wanted, "resource_metadata": f"{issuer}{RESOURCE}{of_mcp}"}
+    return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in told.items() if value)

@@ -7,7 +7,8 @@ from app.api.cors import is_open
 from tests.harness.live import Live
 
 ORIGIN = {"origin": "https://page.example"}
-ALLOWED = {"authorization", "content-type", "last-event-id", "range", "if-none-match"}
+OF_MCP = {"mcp-protocol-version", "mcp-method", "mcp-name"}
+ALLOWED = {"authorization", "content-type", "last-event-id", "range", "if-none-match"} | OF_MCP
 EXPOSED = {"etag", "content-range", "content-disposition", "retry-after", "www-authenticate"}
 OPEN = ["/v1/me", "/v1/items", "/v1/stream", "/actions/items", "/v1/nothing", "/mcp", "/.well-known/nothing"]
 CLOSED = ["/", "/healthz", "/readyz", "/privacy", "/activate", "/oauth/authorize", "/openapi/api.json", "/metrics"]

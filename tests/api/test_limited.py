@@ -17,6 +17,7 @@ from app.limits.limiter import Limiter
 from app.main import web_app
 from tests.harness.browser import Browser
 from tests.harness.live import Live, serving
+from tests.harness.mcp import Wire
 from tests.harness.people import Person
 from tests.harness.problems import problem
 
@@ -150,6 +151,15 @@ async def test_a_new_token_of_the_same_client_is_no_new_budget(limited: Live) ->
     assert codes == [200, 200, 200, 429]
     another = await limited.assistant(person, client="another")
     assert (await another.call("GET", "/actions/items")).status_code == 200
+
+
+async def test_both_doors_of_an_assistant_spend_one_budget(limited: Live) -> None:
+    token = await (await limited.person()).token()
+    wire = Wire(limited.http, token)
+    answers = [await wire.ask("tools/list"), await limited.get("/actions/items", token), await wire.ask("tools/list")]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    problem(await wire.ask("tools/list"), 429, "too_many_requests")
+    problem(await limited.get("/actions/items", token), 429, "too_many_requests")
 
 
 async def test_many_devices_are_no_way_around_the_budget_of_a_user(limited: Live) -> None:
