@@ -13,6 +13,7 @@ from app.api.requests import json_response
 from app.api.services import Services
 from app.auth import metadata
 from app.auth.asked import Answer, Asked, Pairs
+from app.auth.clients import ASSISTANT_SCOPES
 from app.errors import BadRequest, TooLarge
 from app.limits.budgets import OAUTH, PUBLIC, TOKEN
 from app.limits.networks import network
@@ -127,4 +128,5 @@ async def protected_resource(services: NamedDependency[Services]) -> Response[by
 async def mcp_resource(services: NamedDependency[Services]) -> Response[bytes]:
     """RFC 9728, of the MCP endpoint."""
     resource = f"{services.public_url}{metadata.MCP}"
-    return json_response(answers.json(metadata.protected_resource(services.public_url, resource)))
+    told = metadata.protected_resource(services.public_url, resource, ASSISTANT_SCOPES)
+    return json_response(answers.json(told))

@@ -1,5 +1,6 @@
 """What clients read to find their way (RFC 8414, RFC 9728)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from app.auth.clients import ASSISTANT_SCOPES, GRANT_TYPES
@@ -38,12 +39,12 @@ def authorization_server(issuer: str) -> dict[str, Any]:
     }
 
 
-def protected_resource(issuer: str, resource: str) -> dict[str, Any]:
-    """RFC 9728, section 2."""
+def protected_resource(issuer: str, resource: str, scopes: Iterable[str] = Scope) -> dict[str, Any]:
+    """RFC 9728, section 2. `scopes`: what a client that asks for all of them gets."""
     return {
         "resource": resource,
         "authorization_servers": [issuer],
-        "scopes_supported": sorted(Scope),
+        "scopes_supported": sorted(scopes),
         "bearer_methods_supported": ["header"],
         "resource_name": "Starling",
     }

@@ -6,6 +6,7 @@ import pytest
 from authlib.oauth2 import rfc8414, rfc9207
 
 from app.auth import registration
+from app.auth.clients import ASSISTANT_SCOPES
 from app.auth.oauth import Refused
 from app.errors import TooManyRequests
 from app.model import Scope
@@ -30,12 +31,12 @@ async def test_the_metadata_names_what_is_there(live: Live) -> None:
         refused(answer, answer.json()["error"], answer.status_code)
 
 
-@pytest.mark.parametrize(("path", "resource"), [("", ""), ("/mcp", "/mcp")])
-async def test_resources_name_their_server(live: Live, path: str, resource: str) -> None:
+@pytest.mark.parametrize(("path", "scopes"), [("", set(Scope)), ("/mcp", ASSISTANT_SCOPES)])
+async def test_resources_name_their_server(live: Live, path: str, scopes: set[str]) -> None:
     told = (await live.http.get(f"/.well-known/oauth-protected-resource{path}")).json()
-    assert told["resource"] == f"{live.url}{resource}"
+    assert told["resource"] == f"{live.url}{path}"
     assert told["authorization_servers"] == [live.url]
-    assert set(told["scopes_supported"]) == set(Scope)
+    assert set(told["scopes_supported"]) == scopes
 
 
 async def test_a_401_says_where_to_begin(live: Live) -> None:

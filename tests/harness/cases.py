@@ -46,6 +46,7 @@ CASES = {
     34: "Forged forms, framed pages, sign-ins into another account: refused",
     37: "Somebody else's ids at every endpoint; a database role that was told of no feed: nothing, like ids of nothing",
     35: "URLs that lead inside, as text, by redirect or by a name that changes: no connection is made",
+    38: "Stored text that asks for deletion: stays text, is refused without the scope, and hosts ask the person first",
 }
 
 

@@ -16,10 +16,8 @@ from app.api.limited import spends
 from app.api.mcp.exchange import Exchange
 from app.api.requests import MAX_CONVERSATION_ID, caller_of, principal_of
 from app.api.services import Services
-from app.errors import StarlingError
+from app.errors import InvalidField, StarlingError
 from app.limits.budgets import ACTIONS
-
-PASSED_ON = frozenset({"content-type", "allow"})
 
 
 class Misdirected(StarlingError):
@@ -81,11 +79,19 @@ async def mcp(
 ) -> Response[bytes]:
     """One message."""
     message = await request.json()  # refuses what is no JSON, or cannot be kept, as everywhere
+    _require_id(message)
     exchange = Exchange(_caller(caller.through("mcp"), message), services)
     reply = await _replied(request, exchange)
     if exchange.error is not None:
         raise exchange.error
     return reply
+
+
+def _require_id(message: Any) -> None:
+    """With an id that is none, a request would be taken for a notification, and dropped without a word."""
+    is_request = isinstance(message, dict) and "id" in message and "method" in message
+    if is_request and type(message["id"]) not in (str, int):
+        raise InvalidField("id", "The id of a request is a string or an integer.")
 
 
 async def _replied(request: Request[Any, Any, State], exchange: Exchange) -> Response[bytes]:
@@ -106,8 +112,12 @@ async def _replied(request: Request[Any, Any, State], exchange: Exchange) -> Res
             body.extend(sent["body"])
 
     await request.app.state.mcp.take(exchange, request.scope, receive, send)
-    kept = {name: value for name, value in headers.items() if name in PASSED_ON}
-    return Response(bytes(body), status_code=status, headers={**kept, "cache-control": "private, no-store"})
+    return Response(
+        bytes(body),
+        status_code=status,
+        media_type=headers.get("content-type", "text/plain"),
+        headers={"cache-control": "private, no-store"},
+    )
 
 
 def _caller(caller: Caller, message: Any) -> Caller:
