@@ -84,6 +84,12 @@ class Host:
             yield client
 
 
+def envelope(era: str) -> dict[str, Any]:
+    """What each message says of its client since the protocol has no handshake."""
+    told = {"protocolVersion": era, "clientInfo": {"name": "test", "version": "1"}, "clientCapabilities": {}}
+    return {f"io.modelcontextprotocol/{name}": value for name, value in told.items()} if era == MODERN else {}
+
+
 @dataclass
 class Wire:
     """Messages of one era as they go over the wire, with a token."""
@@ -111,12 +117,7 @@ class Wire:
         """A request."""
         headers = {}
         if self.era == MODERN:
-            params["_meta"] = {
-                "io.modelcontextprotocol/protocolVersion": MODERN,
-                "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-                "io.modelcontextprotocol/clientCapabilities": {},
-                **params.get("_meta", {}),
-            }
+            params["_meta"] = envelope(self.era) | params.get("_meta", {})
             headers["mcp-method"] = method
             name = params.get("name") or params.get("uri")
             headers |= {"mcp-name": name} if name else {}
