@@ -58,6 +58,9 @@ bus_queue = Gauge("starling_bus_queue_messages", "Messages that listeners have n
 
 # Answering
 replies = Counter("starling_replies", "HTTP replies begun.", ["route", "status"])
+tool_refusals = Counter(
+    "starling_tool_refusals", "Tools of MCP that answered with an error, in a reply of status 200.", ["tool", "code"]
+)
 request_seconds = Histogram(
     "starling_request_seconds", "From a request's head to its reply's.", ["route", "method"], buckets=QUICK[1:]
 )

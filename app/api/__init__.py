@@ -9,5 +9,6 @@ visits     browsers: sessions, forms, pages    pages      all pages: signing, co
 requests   bodies, principals, conversations   problems                      every error, rendered once
 archive    all of a person, as a zip
 cors       who may call from a browser         services                      what the handlers are given
-measured   counts and times every reply         limited                       what requests cost
+measured   counts and times every reply        limited                       what requests cost
+mcp        the actions for assistants that speak MCP
 """

@@ -16,6 +16,7 @@ from app.api.measured import Measured, route
         ("/v1/stream/tickets", "tickets"),
         ("/v1/changes", "changes"),
         ("/v1/items/0199", "items"),
+        ("/mcp", "mcp"),
         ("/healthz", "health"),
         ("/oauth/token", "oauth"),
         ("/.well-known/oauth-authorization-server", "discovery"),

@@ -46,6 +46,14 @@ async def test_a_401_says_where_to_begin(live: Live) -> None:
     assert answer.headers["www-authenticate"] == f'Bearer error="invalid_token", {where}'
 
 
+async def test_a_403_says_which_scope_is_missing(live: Live) -> None:
+    token = await (await live.person()).token(scopes=[Scope.ITEMS_READ])
+    answer = await live.http.post("/actions/items", json={"title": "x"}, headers={"authorization": f"Bearer {token}"})
+    where = f'resource_metadata="{live.url}/.well-known/oauth-protected-resource"'
+    told = f'Bearer error="insufficient_scope", scope="items:write", {where}'
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (403, told)
+
+
 async def register(live: Live, body: Any) -> Any:
     return await live.http.post("/oauth/register", json=body)
 

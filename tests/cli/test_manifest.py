@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from app.auth.metadata import MCP
 from app.cli import starling
 
 ROOT = Path(__file__).parents[2]
@@ -94,7 +95,7 @@ def test_export_writes_the_plugin_of_a_real_server(file: Path, tmp_path: Path) -
     servers = json.loads((folder / "mcp.json").read_text())["mcpServers"]
     skill = (folder / "skills" / "starling" / "SKILL.md").read_text()
     assert about["homepage"] == "https://sync.example.org"
-    assert servers == {"starling": {"type": "streamable-http", "url": "https://sync.example.org/mcp"}}
+    assert servers == {"starling": {"type": "streamable-http", "url": f"https://sync.example.org{MCP}"}}
     assert skill.startswith("---\nname: starling\ndescription: ")
     assert skill.endswith((file.parent / "gpt" / "instructions.md").read_text())
     assert about.keys() <= {"$schema", "name", "version", "description", "homepage", "license", "keywords"}

@@ -1,4 +1,4 @@
-"""The official MCP inspector's command line, which is built on the SDK for TypeScript, with a token of a real sign-in."""
+"""The official MCP inspector by its command line, built on the SDK for TypeScript, with a token of a real sign-in."""
 
 import asyncio
 import json

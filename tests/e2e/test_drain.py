@@ -12,6 +12,7 @@ import pytest
 from app.store.database import Database
 from tests.harness.build import BuildProcess
 from tests.harness.listener import Listener
+from tests.harness.mcp import ERAS, Wire
 from tests.harness.people import Assistant, Person
 
 STREAMS = 1000
@@ -86,4 +87,21 @@ async def test_a_long_poll_cannot_hold_it_up(server: BuildProcess, database: Dat
         response = await waiting
         assert response.status_code == 200
         assert response.json()["items"] == []
+    await reading.close()
+
+
+async def test_an_assistant_that_waits_for_receipts_cannot_hold_it_up(server: BuildProcess, database: Database) -> None:
+    person = await Person.make(database)
+    reading = (await opened(server, (await person.device()).token, 1))[0]
+    async with httpx2.AsyncClient(base_url=server.url, timeout=60) as http:
+        token = await person.token()
+        waiting = [
+            asyncio.create_task(Wire(http, token, era).done("saveItem", title=era, wait_for_delivery=5)) for era in ERAS
+        ]
+        await reading.until_seq(2)
+        assert await server.stop(within=30) == 0
+        for answer in await asyncio.gather(*waiting):
+            assert answer["item"]["origin"]["via"] == "mcp"
+    await reading.until_end()
+    assert reading.names[-1] == "bye"
     await reading.close()

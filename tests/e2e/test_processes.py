@@ -15,6 +15,7 @@ import redis.asyncio
 from app.bus.redis import RedisBus
 from app.local import Valkey
 from tests.harness.live import Live, serving
+from tests.harness.mcp import ERAS, LEGACY, Wire
 from tests.harness.people import Person, TestDevice
 from tests.harness.problems import problem
 from tests.harness.waiting import eventually
@@ -67,6 +68,19 @@ async def delivery(live: Live, person: Person, within: str, count: int) -> dict[
 
     await eventually(seen, 15, f"{count} {within} devices")
     return found
+
+
+async def test_an_assistant_may_change_processes_from_message_to_message(pair: Pair) -> None:
+    one, two = pair
+    person = await one.person()
+    token = await person.token()
+    client = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    for era in ERAS:
+        here, there = Wire(one.http, token, era), Wire(two.http, token, era)
+        if era == LEGACY:
+            assert (await here.ask("initialize", **client)).status_code == 200
+        item = (await there.done("saveItem", title=era))["item"]
+        assert await here.done("getItem", item_id=item["id"]) == item
 
 
 async def test_a_change_reaches_devices_of_the_other_process(pair: Pair) -> None:

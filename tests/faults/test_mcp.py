@@ -45,7 +45,7 @@ def is_refused(answer: httpx2.Response) -> bool:
     """By HTTP, by the protocol, or by the tool."""
     assert answer.status_code < 500, answer.text
     if answer.status_code != 200:
-        return 400 <= answer.status_code
+        return answer.status_code >= 400
     told = answer.json()
     return "error" in told or told["result"].get("isError", False)
 

@@ -10,13 +10,14 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 from mcp import types
 
+from app import telemetry
 from app.actions import answers
 from app.api.actions import ActionsController
 from app.api.declared import CONSEQUENTIAL
 from app.api.mcp.arguments import Arguments
 from app.api.mcp.exchange import Exchange
 from app.api.openapi.schemas import Schema, cleaned
-from app.errors import InsufficientScope, StarlingError
+from app.errors import InsufficientScope, StarlingError, Unavailable
 
 
 class Tool:
@@ -26,6 +27,7 @@ class Tool:
         self._handler = handler
         self._arguments = Arguments(handler)
         self.name = str(handler.operation_id)
+        telemetry.tool_refusals.labels(self.name, Unavailable.code)  # the first one, too, is to be a rise
         self.described = types.Tool(
             name=self.name,
             title=handler.summary,
@@ -47,6 +49,7 @@ class Tool:
         except InsufficientScope:
             raise
         except StarlingError as error:
+            telemetry.tool_refusals.labels(self.name, error.code).inc()
             return _result(answers.json(answers.problem(error)), is_error=True)
         return _result(response.content, structured=msgspec.json.decode(response.content))
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from app.auth.clients import ASSISTANT_SCOPES
 from app.errors import Unavailable
@@ -15,6 +16,7 @@ from tests.harness.people import Person
 from tests.harness.problems import problem
 from tests.harness.waiting import eventually
 
+REFUSALS = "starling_tool_refusals_total"
 METHODS = ("initialize", "server/discover", "ping", "tools/list", "tools/call", "resources/list")
 
 
@@ -184,10 +186,14 @@ async def test_a_fault_of_the_server_is_said_without_its_words(
 async def test_an_outage_is_something_that_a_model_can_wait_for(
     live: Live, wires: list[Wire], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    labels = {"tool": "saveItem", "code": "unavailable"}
+    before = REGISTRY.get_sample_value(REFUSALS, labels)
+    assert before is not None
     monkeypatch.setattr(live.starling.services.items, "save", failing(Unavailable()))
     for wire in wires:
         told = await wire.refused("saveItem", title="x")
         assert (told["status"], told["code"], told["retryable"]) == (503, "unavailable", True)
+    assert REGISTRY.get_sample_value(REFUSALS, labels) == before + len(wires)
     monkeypatch.setattr(live.starling.services.tokens, "authenticate", failing(Unavailable()))
     for wire in wires:
         answer = await wire.ask("tools/list")
