@@ -76,10 +76,13 @@ def test_tells_the_story_twice(data_dir: Path) -> None:
         assert told.stderr == ""
         lines = told.stdout.splitlines()
         assert lines[0].startswith("Starling")
-        assert any(f"demo@example.com {signs} and lets ChatGPT" in line for line in lines)
+        assert any(f"demo@example.com {signs} and lets two assistants" in line for line in lines)
         assert sum("shows the code" in line and "allowed at /activate" in line for line in lines) == 3
         assert sum("online after" in line for line in lines) == 3
-        assert sum('got "Milk"' in line and line.rstrip().endswith(" acknowledged") for line in lines) == 3
+        assert sum("allowed on the consent page" in line for line in lines) == 2
+        for got in ('got "Milk"', 'got "Coffee"'):
+            assert sum(got in line and line.rstrip().endswith(" acknowledged") for line in lines) == 3
+        assert any("saveItem, by MCP" in line for line in lines)
         assert sum("got 7 changes" in line for line in lines) == 2
         assert sum(line.startswith("   phone   #") for line in lines) == 6
         assert any('"Rye bread"' in line and "changed" in line for line in lines)

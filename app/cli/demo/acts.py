@@ -12,6 +12,7 @@ from app.cli.demo.screen import Row, Screen, device, listed, millis, quoted
 from app.cli.demo.verdict import State, faults, newest
 
 FIRST: dict[str, Any] = {"title": "Milk", "text": "2 l", "tags": ["shopping"]}
+SECOND: dict[str, Any] = {"title": "Coffee", "tags": ["shopping"]}
 FIVE: tuple[dict[str, Any], ...] = (
     {"title": "Bread", "tags": ["shopping"]},
     {"title": "Call Ada about the trip", "kind": "task"},
@@ -25,7 +26,7 @@ CHANGED = "Rye bread"
 async def play(cast: Cast, screen: Screen) -> list[str]:
     """Tells the story up to the first act in which something is wrong; what is wrong, a sentence each."""
     story = _Story(cast, screen)
-    for act in (story.arrive, story.connect, story.save, story.leave, story.come_back):
+    for act in (story.arrive, story.connect, story.save, story.call, story.leave, story.come_back):
         if wrong := await act():
             return wrong
     return []
@@ -46,10 +47,11 @@ class _Story:
     async def arrive(self) -> list[str]:
         person = self._cast.person
         signs = "up" if person.is_new else "in"
-        self._screen.act(1, f"{person.email} signs {signs} and lets ChatGPT and three devices in.")
+        self._screen.act(1, f"{person.email} signs {signs} and lets two assistants and three devices in.")
         codes = zip(self._followers, self._cast.codes, strict=True)
         rows = [(device(each.name), f"shows the code {code}", "allowed at /activate") for each, code in codes]
-        self._screen.table([("ChatGPT", "asks for access", "allowed on the consent page"), *rows])
+        asks = [(name, "asks for access", "allowed on the consent page") for name in ("ChatGPT", "another")]
+        self._screen.table([*asks, *rows])
         return []
 
     async def connect(self) -> list[str]:
@@ -65,13 +67,20 @@ class _Story:
         _forget(self._followers)
         answer = await self._assistant.save(wait=True, **FIRST)
         self._milk = answer.item
+        return await self._saved(3, "ChatGPT", "POST /actions/items", answer)
+
+    async def call(self) -> list[str]:
+        _forget(self._followers)
+        answer = await self._cast.other.save(**SECOND)
+        return await self._saved(4, "Another", "saveItem, by MCP", answer)
+
+    async def _saved(self, number: int, who: str, how: str, answer: Answer) -> list[str]:
         await _all_reached(self._followers, answer.item)
         names = _names(answer.delivery, "acknowledged")
-        self._screen.act(
-            3, f"ChatGPT saves {quoted(FIRST['title'])} (POST /actions/items). Counted from sending the request:"
-        )
+        title = quoted(answer.item["title"])
+        self._screen.act(number, f"{who} saves {title} ({how}). Counted from sending the request:")
         self._screen.table([_got(follower, answer, names) for follower in self._followers])
-        self._screen.say(f"ChatGPT is answered after {millis(answer.took)}: {listed(names)} have it.", style="dim")
+        self._screen.say(f"It is answered after {millis(answer.took)}: {listed(names)} have it.", style="dim")
         return [*_faults(self._followers, [answer.item]), *self._unacknowledged(names)]
 
     async def leave(self) -> list[str]:
@@ -84,7 +93,7 @@ class _Story:
         online = (self._laptop, self._browser)
         await _all_reached(online, self._missed[-1])
         waiting = _names(answers[-1].delivery, "pending")
-        self._screen.act(4, "The phone goes offline. ChatGPT saves five items, changes one, deletes one.")
+        self._screen.act(5, "The phone goes offline. ChatGPT saves five items, changes one, deletes one.")
         rows = [_got_live(follower, answers) for follower in online]
         self._screen.table([*rows, (device(self._phone.name), "is offline", f"{len(answers)} changes wait for it")])
         pending = [f"{listed(waiting)} is pending, not the phone"] if waiting != [self._phone.name] else []
@@ -104,7 +113,7 @@ class _Story:
         await self._phone.settled()
         names = _names(await self._assistant.delivery(self._missed[-2]["id"]), "acknowledged")
         got = [receipt.item for receipt in self._phone.received]
-        self._screen.act(5, f"The phone comes back from its cursor: Last-Event-ID: {cursor}")
+        self._screen.act(6, f"The phone comes back from its cursor: Last-Event-ID: {cursor}")
         self._screen.table([self._state(item) for item in newest(got)])
         self._screen.say(
             f"Caught up after {millis(took)} with {len(got)} events: {listed(names)} have it.", style="dim"

@@ -10,6 +10,7 @@ from app.cli.demo.assistant import Assistant
 from app.cli.demo.browser import Browser
 from app.cli.demo.chatgpt import connected
 from app.cli.demo.follower import Follower
+from app.cli.demo.mcp import McpAssistant
 from app.cli.demo.person import Person
 from app.cli.demo.refused import Refused
 from app.cli.demo.serving import Serving
@@ -23,7 +24,7 @@ DEVICES: tuple[tuple[str, DeviceKind], ...] = (("laptop", "desktop"), ("phone", 
 
 @dataclass(frozen=True)
 class Cast:
-    """The laptop, the phone and the browser, in this order, and the assistant with its token."""
+    """The laptop, the phone and the browser, in this order; ChatGPT with its token, and an assistant by MCP."""
 
     person: Person
     followers: tuple[Follower, ...]
@@ -31,6 +32,7 @@ class Cast:
     """What the devices showed, for the person to type."""
     assistant: Assistant
     token: str
+    other: McpAssistant
 
 
 @asynccontextmanager
@@ -39,6 +41,7 @@ async def cast(server: Serving, directory: Path) -> AsyncIterator[Cast]:
     async with Browser(server.address) as browser:
         person = await Person.arrive(browser, directory / PERSON)
         token = await connected(Clients(server.starling.database), server.http, person)
+        other = await McpAssistant.connected(server.http, server.starling.services.public_url, person)
         credentials = [Credentials(directory / name) for name, _ in DEVICES]
         codes = [
             await _let_in(server, person, name, kind, kept)
@@ -48,10 +51,11 @@ async def cast(server: Serving, directory: Path) -> AsyncIterator[Cast]:
         Follower(server.http, name, kind, kept) for (name, kind), kept in zip(DEVICES, credentials, strict=True)
     ]
     try:
-        yield Cast(person, tuple(followers), tuple(codes), Assistant(server.http, token), token)
+        yield Cast(person, tuple(followers), tuple(codes), Assistant(server.http, token), token, other)
     finally:
         for follower in followers:
             await follower.go_offline()
+        await other.leave()
 
 
 async def _let_in(server: Serving, person: Person, name: str, kind: str, kept: Credentials) -> str:
