@@ -3,11 +3,14 @@
 import asyncio
 import json
 from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from tests.harness.live import Live
+import pytest
+
 from tests.harness.mcp import Host
+from tests.harness.sharing import Sharing, ref, sharing
 
 INSPECTOR = Path(__file__).parent / "inspector.mjs"
 
@@ -33,8 +36,14 @@ async def call(host: Host, tool: str, **arguments: str) -> Any:
     return result["structuredContent"]
 
 
-async def test_it_lists_and_calls_every_tool(live: Live) -> None:
-    host = await Host.make(live)
+@pytest.fixture
+async def shared(database_url: str, own_dir: Path) -> AsyncIterator[Sharing]:
+    async with sharing(database_url, own_dir) as made:
+        yield made
+
+
+async def test_it_lists_and_calls_every_tool(shared: Sharing) -> None:
+    host = await Host.make(shared.live)
     async with host.client():
         assert host.consents
     item = (await call(host, "saveItem", title="Milk", kind="task"))["item"]
@@ -52,5 +61,10 @@ async def test_it_lists_and_calls_every_tool(live: Live) -> None:
     assert devices["devices"] == []
     assert (await call(host, "updateItem", item_id=item_id, status="done"))["item"]["status"] == "done"
     assert (await call(host, "deleteItem", item_id=item_id))["item"]["deleted"]
+    with_file = (await call(host, "shareFiles", openaiFileIdRefs=json.dumps([ref()])))["item"]
+    (file,) = (await call(host, "getFiles", item_id=with_file["id"]))["openaiFileResponse"]
+    assert file["name"] == "a.pdf"
+    assert (await call(host, "streamAnswer", prompt="How do starlings flock?"))["id"]
     called = {"saveItem", "getItem", "findItems", "getDelivery", "listDevices", "updateItem", "deleteItem"}
+    called |= {"shareFiles", "getFiles", "streamAnswer"}
     assert {tool["name"] for tool in listed["tools"]} == called

@@ -1,7 +1,10 @@
 """The official MCP client: it finds its way, a person lets it in, and it does the main job with every tool."""
 
+import base64
 import json
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ from tests.harness.listener import Listener
 from tests.harness.live import Live
 from tests.harness.mcp import LEGACY, MODERN, Host
 from tests.harness.people import TestDevice
+from tests.harness.sharing import Sharing, ref, sharing
 from tests.harness.trial import items_of
 
 THINGS: list[dict[str, Any]] = [
@@ -84,9 +88,28 @@ class Day:
             assert device.items[3:] == [done["item"], gone["item"]]
         return [done["item"], gone["item"]]
 
+    async def hands_over(self) -> list[Any]:
+        """So are files, which it gets back, and what a model writes."""
+        shared = (await self.call("shareFiles", openaiFileIdRefs=[ref()]))["item"]
+        (file,) = (await self.call("getFiles", item_id=shared["id"]))["openaiFileResponse"]
+        assert base64.b64decode(file["content"]) == b"content"
+        begun = await self.call("streamAnswer", prompt="How do starlings flock?")
+        for device in self.devices:
+            await device.until_seq(7)
+            assert device.items[-2] == shared
+            assert device.items[-1]["id"] == begun["id"]
+        return self.devices[0].items[-2:]
+
+
+@pytest.fixture
+async def shared(database_url: str, own_dir: Path) -> AsyncIterator[Sharing]:
+    async with sharing(database_url, own_dir) as made:
+        yield made
+
 
 @pytest.mark.parametrize(("mode", "version"), [("auto", MODERN), ("legacy", LEGACY)])
-async def test_what_it_does_is_on_three_devices(live: Live, database_url: str, mode: str, version: str) -> None:
+async def test_what_it_does_is_on_three_devices(shared: Sharing, database_url: str, mode: str, version: str) -> None:
+    live = shared.live
     host = await Host.make(live)
     own = [await host.person.device(name) for name in ("laptop", "phone", "browser")]
     devices = [await live.listen(device) for device in own]
@@ -98,8 +121,9 @@ async def test_what_it_does_is_on_three_devices(live: Live, database_url: str, m
         milk, recipe, task = await day.saves()
         await day.reads(milk, recipe, task)
         done, gone = await day.changes(milk, task)
+        more = await day.hands_over()
         tools = {tool.name for tool in (await client.list_tools()).tools}
-    truth = {each["id"]: each for each in (recipe, done, gone)}
+    truth = {each["id"]: each for each in (recipe, done, gone, *more)}
     assert await items_of(database_url, host.person.feed_id) == truth
     assert day.called == tools == operations(live.url)
     (consent,) = host.consents
