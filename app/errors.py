@@ -1,6 +1,7 @@
 """Every error Starling raises on purpose: one base, rendered as problem+json (RFC 9457) in one place.
 
-A class's docstring is the sentence a person reads; `code` is what a program acts on; `status` the HTTP status.
+A class's docstring is the sentence a person reads; `code` is what a program acts on; `status` the HTTP status;
+`next_step` what an assistant may do about it.
 """
 
 from typing import Any, ClassVar
@@ -11,6 +12,7 @@ class StarlingError(Exception):
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
+    next_step: ClassVar[str | None] = None
 
     def __init__(self, detail: str | None = None, **members: Any) -> None:
         """`members` are extra problem members, such as `field`, `allowed`, `limit`, `retryable`, `next_step`."""
@@ -47,6 +49,7 @@ class Unauthorized(StarlingError):
 
     status = 401
     code = "unauthorized"
+    next_step = "Ask the user to sign in again."
 
 
 class InsufficientScope(StarlingError):
@@ -54,6 +57,7 @@ class InsufficientScope(StarlingError):
 
     status = 403
     code = "insufficient_scope"
+    next_step = "Tell the user what is missing: they can connect again and allow it."
 
 
 class DeviceRequired(StarlingError):
@@ -68,6 +72,7 @@ class NotFound(StarlingError):
 
     status = 404
     code = "not_found"
+    next_step = "Look it up again: it may have been deleted. Never make up an id."
 
 
 class MethodNotAllowed(StarlingError):
@@ -96,6 +101,7 @@ class RequestIdReused(StarlingError):
 
     status = 409
     code = "request_id_reused"
+    next_step = "Use a new request_id, or send the very same body again."
 
 
 class TooLarge(StarlingError):
@@ -103,6 +109,7 @@ class TooLarge(StarlingError):
 
     status = 413
     code = "too_large"
+    next_step = "Send less at once."
 
 
 class QuotaExceeded(StarlingError):
@@ -110,6 +117,7 @@ class QuotaExceeded(StarlingError):
 
     status = 413
     code = "quota_exceeded"
+    next_step = "Tell the user that there is no room: something has to be deleted first."
 
 
 class LinksMissing(BadRequest):
@@ -193,6 +201,7 @@ class TooManyRequests(StarlingError):
 
     status = 429
     code = "too_many_requests"
+    next_step = "Wait for the seconds of `retry-after`, then try once more."
 
     def __init__(self, detail: str | None = None, *, retry_after: int = 1, **members: Any) -> None:
         self.retry_after = retry_after
@@ -210,6 +219,7 @@ class Unavailable(StarlingError):
 
     status = 503
     code = "unavailable"
+    next_step = "Try again in a few seconds."
 
     def __init__(self, detail: str | None = None, *, retry_after: int = 1, **members: Any) -> None:
         self.retry_after = retry_after
@@ -232,6 +242,7 @@ class OutcomeUnknown(Unavailable):
     """The database went away while this was being saved: repeat the very same request to be sure."""
 
     code = "outcome_unknown"
+    next_step = "Send the very same request again: it is not done twice."
 
 
 class UnsafeDatabase(StarlingError):

@@ -32,6 +32,7 @@ from app.api.mcp.door import mcp
 from app.api.mcp.server import McpServer
 from app.api.oauth import OAuthController, authorization_server, mcp_resource, protected_resource
 from app.api.openapi.serving import document
+from app.api.options import name_all_methods
 from app.api.pages import pages
 from app.api.provider import CALLBACK
 from app.api.requests import StrictRequest
@@ -302,4 +303,5 @@ def web_app(starling: Starling) -> Litestar:
         state=State({"issuer": services.public_url, "services": services, "pages": Pages()}),
     )
     app.state.mcp = McpServer(tools.of(app), services.public_url)
+    name_all_methods(app)
     return app

@@ -6,6 +6,7 @@ files      upload, download                      intake     content on its way t
 sharing    files of a conversation, taken in     handing    files of an item, given to a host
 access     scopes                                replays    how a repeat is known
 bodies     what callers send, validated          invalid    the error that a bad body gets
-answers    what callers get                      names      of files, as strangers give them
+answers    what callers get                      fitted     the same for assistants, within their limits
+names      of files, as strangers give them
 answering  ask a model, stop it                  scribe     writes what it says, to its end
 """

@@ -7,6 +7,7 @@ import msgspec
 
 from app.errors import StarlingError
 from app.model import File
+from app.store.items import Found
 
 
 class _WithFiles(msgspec.Struct):
@@ -28,23 +29,20 @@ def array(wires: Iterable[bytes]) -> bytes:
     return b"[" + b",".join(wires) + b"]"
 
 
-def write(wire: bytes, delivery: object, *, duplicate: bool) -> bytes:
-    """The answer to a write."""
-    return b'{"item":%b,"delivery":%b,"duplicate":%b}' % (wire, json(delivery), json(duplicate))
-
-
-def delivered(wire: bytes, delivery: object) -> bytes:
-    """An item and who has it."""
-    return b'{"item":%b,"delivery":%b}' % (wire, json(delivery))
-
-
 def page(wires: Iterable[bytes], **members: Any) -> bytes:
     """`{"items": […], …}`."""
     return b'{"items":%b,%b' % (array(wires), json(members)[1:])
+
+
+def found(matching: Found, **members: Any) -> bytes:
+    """A page of what matches a search."""
+    counted = {"page": matching.page, "total_pages": matching.total_pages, "total": matching.total}
+    return page(matching.wires, **counted, **members)
 
 
 def problem(error: StarlingError) -> dict[str, Any]:
     """An error as a member of an answer: `type`, `title`, `status`, `detail`, `code` and what helps."""
     title = (type(error).__doc__ or "").strip().splitlines()[0].rstrip(".")
     named = {"type": "about:blank", "title": title, "status": error.status, "detail": error.detail, "code": error.code}
-    return {**named, **error.members}
+    helps = {} if error.next_step is None else {"next_step": error.next_step}
+    return {**named, **helps, **error.members}

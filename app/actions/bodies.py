@@ -7,9 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validat
 from pydantic_core import PydanticCustomError
 
 from app.actions.fields import (
+    STORABLE,
     Audience,
+    ClearableStatus,
     Collection,
     Data,
+    DeviceName,
     IsTrue,
     LongText,
     ModelName,
@@ -24,7 +27,7 @@ from app.actions.fields import (
     Wait,
     WritableKind,
 )
-from app.model import WRITABLE_FIELDS, Status
+from app.model import WRITABLE_FIELDS
 
 MAX_FILES = 10
 """Of one item: what a host delivers, and takes, at once."""
@@ -47,7 +50,7 @@ class Writable(Body):
     data: Data | None = Field(
         None, description="Anything structured, as a JSON object: at most 64 KiB and 32 levels. Replaces what is there."
     )
-    status: Status | None = Field(None, description="Where the user is with it. `done` ticks a task off.")
+    status: ClearableStatus = Field(None, description="Where the user is with it. `done` ticks a task off.")
     collection: Collection | None = Field(None, description="The list that the item belongs to, such as `groceries`.")
     expires_at: Moment | None = Field(
         None, description="When the item is to be deleted by itself: a time with an offset. Leave it out to keep it."
@@ -102,7 +105,7 @@ class FileRef(BaseModel):
     """A file of the conversation, as the host delivers it. Bare ids, which come at times, have no link."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
-    id: Annotated[Text, Field(max_length=500)]
+    id: Annotated[str, Field(max_length=500), STORABLE]
     name: Text | None = None
     mime_type: Text | None = None
     download_link: Text | None = None
@@ -138,6 +141,14 @@ class UpdateItem(Asked):
 class DeviceChange(Body):
     """One change: either `put` or `delete`. What is in `put` is judged change by change, so a bad one stands alone."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["put"], "properties": {"put": {"type": "object"}, "delete": {"type": "null"}}},
+                {"required": ["delete"], "properties": {"delete": {"const": True}, "put": {"type": "null"}}},
+            ]
+        }
+    )
     change_id: UUID = Field(description="The change's own name. Sending it again within 30 days has no second effect.")
     id: UUID = Field(description="The item's id. For a new item, the device makes it.")
     base_seq: Seq | None = Field(
@@ -206,4 +217,4 @@ class Rename(Body):
     """A device's new name."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Laptop"}]})
-    name: Annotated[Text, Field(min_length=1, max_length=100)] = Field(description="What people call the device.")
+    name: DeviceName = Field(description="What people call the device.")

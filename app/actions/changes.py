@@ -96,7 +96,7 @@ def _change(caller: Caller, epoch: str, asked: DeviceChange) -> Change | Starlin
         try:
             put = Put.model_validate(asked.put)
         except ValidationError as error:
-            return invalid_field([{**each} for each in error.errors(include_url=False)])
+            return invalid_field([{**each} for each in error.errors(include_url=False)], Put)
         values, kind = put.values(), put.kind
     elif asked.base_seq is None:
         return InvalidField("base_seq", "A delete needs the seq of what it deletes.")

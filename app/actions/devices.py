@@ -35,6 +35,14 @@ class DeviceActions:
         online = await self._presence.online(principal.feed_id)
         return {"devices": [_described(device, online) for device in devices]}
 
+    async def page(self, principal: Principal, *, page: int, limit: int) -> dict[str, Any]:
+        """`{"devices", "page", "total_pages", "total"}`, oldest first. `page` counts from 1."""
+        devices = (await self.list(principal))["devices"]
+        first = (page - 1) * limit
+        total = len(devices)
+        shown = devices[first : first + limit]
+        return {"devices": shown, "page": page, "total_pages": -(-total // limit), "total": total}
+
     async def rename(self, principal: Principal, device_id: UUID, name: str) -> dict[str, Any]:
         """The renamed device. A device may rename itself. Raises `NotFound`."""
         self._require_over(principal, device_id)

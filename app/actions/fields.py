@@ -3,19 +3,24 @@
 import math
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
+
+from app.model import Status
 
 MAX_DATA_BYTES = 64 * 1024
 MAX_DATA_LEVELS = 32
 MAX_WAIT_S = 5
 MAX_QUERY = 1000
+MAX_TEXT = 100_000
 LAST_YEAR = 9998  # the database driver takes the ends of the calendar for infinity
+# Where `_web_address` would say yes, user names and IPv6 addresses aside.
+_WEB_ADDRESS = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\x00-\x20\x7F/?#@:\[\]][^\x00-\x20\x7F/?#@\[\]]*([/?#][^\x00-\x20\x7F]*)?$"
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
 
 
@@ -67,6 +72,8 @@ def _check_json(value: object, levels: int) -> None:
 
 # The web framework asks for lenient validation whatever a field says, so what JSON tells apart is told apart here.
 def _integer(value: object) -> object:
+    if isinstance(value, float) and value.is_integer():  # to JSON Schema, 7.0 is one
+        return int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         raise PydanticCustomError("int_type", "Must be an integer.")
     return value
@@ -103,19 +110,26 @@ def _in_utc(moment: datetime) -> datetime:
     return utc
 
 
-Text = Annotated[str, AfterValidator(_storable)]
-Title = Annotated[Text, Field(max_length=500)]
-LongText = Annotated[Text, Field(max_length=100_000)]
-Prompt = Annotated[LongText, Field(min_length=1)]
+# Lengths come first: of what comes after a validator of ours, pydantic says that it has too many "items".
+STORABLE = AfterValidator(_storable)
+Text = Annotated[str, STORABLE]
+Title = Annotated[str, Field(max_length=500), STORABLE]
+LongText = Annotated[str, Field(max_length=MAX_TEXT), STORABLE]
+Prompt = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), STORABLE]
 ModelName = Annotated[str, Field(max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$")]
-Url = Annotated[Text, Field(max_length=8192), AfterValidator(_web_address)]
-Tags = Annotated[list[Annotated[Text, Field(min_length=1, max_length=100)]], Field(max_length=50)]
+Url = Annotated[
+    str, Field(max_length=8192, json_schema_extra={"pattern": _WEB_ADDRESS}), STORABLE, AfterValidator(_web_address)
+]
+Tags = Annotated[list[Annotated[str, Field(min_length=1, max_length=100), STORABLE]], Field(max_length=50)]
 Data = Annotated[dict[str, Any], AfterValidator(_bounded_json)]
-Collection = Annotated[Text, Field(min_length=1, max_length=200)]
+Collection = Annotated[str, Field(min_length=1, max_length=200), STORABLE]
 Moment = Annotated[datetime, BeforeValidator(_timestamp), AfterValidator(_in_utc)]
 Wait = Annotated[float, Field(ge=0, le=MAX_WAIT_S, allow_inf_nan=False), BeforeValidator(_number)]
-RequestId = Annotated[Text, Field(min_length=1, max_length=200)]
+RequestId = Annotated[str, Field(min_length=1, max_length=200), STORABLE]
 Audience = Annotated[list[UUID], Field(min_length=1, max_length=100)]
 Seq = Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(_integer)]
+# Null is taken as for each field, and not told of: `unread` says the same, and hosts have no words for null in an enum.
+ClearableStatus = Annotated[Status | None, WithJsonSchema({"type": "string", "enum": [*get_args(Status)]})]
+DeviceName = Annotated[str, Field(min_length=1, max_length=100), STORABLE]
 IsTrue = Annotated[Literal[True], BeforeValidator(_true)]
 WritableKind = Literal["note", "link", "task"]

@@ -5,14 +5,14 @@ from uuid import UUID
 import msgspec
 from uuid_utils.compat import uuid7
 
-from app.actions import answers, replays
+from app.actions import fitted, replays
 from app.actions.access import require
 from app.actions.bodies import SaveItem, UpdateItem
 from app.actions.receipts import Delivery, Receipts
 from app.model import Origin, Principal, Scope, Via
 from app.store.commit import Committer
 from app.store.fold import Change, Replay
-from app.store.items import Items, Query
+from app.store.items import Found, Items, Query
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ class Written(msgspec.Struct, frozen=True):
 
     def json(self) -> bytes:
         """The protocol's answer to a write."""
-        return answers.write(self.wire, self.delivery, duplicate=self.duplicate)
+        return fitted.written(self.wire, self.delivery, duplicate=self.duplicate)
 
 
 class ItemActions:
@@ -110,13 +110,12 @@ class ItemActions:
         require(principal, Scope.ITEMS_READ)
         place = await self._items.get(principal.feed_id, item_id, device_id=principal.device_id)
         delivery = await self._receipts.of(principal.feed_id, place.seq, place.audience)
-        return answers.delivered(place.wire, delivery)
+        return fitted.delivered(place.wire, delivery)
 
-    async def find(self, principal: Principal, query: Query) -> bytes:
-        """`{"items", "page", "total_pages", "total"}`, newest change first."""
+    async def find(self, principal: Principal, query: Query) -> Found:
+        """A page of what matches, newest change first."""
         require(principal, Scope.ITEMS_READ)
-        found = await self._items.find(principal.feed_id, query, device_id=principal.device_id)
-        return answers.page(found.wires, page=found.page, total_pages=found.total_pages, total=found.total)
+        return await self._items.find(principal.feed_id, query, device_id=principal.device_id)
 
     async def _write(self, change: Change, wait_s: float) -> Written:
         outcome = await self._committer.submit(change)

@@ -58,6 +58,15 @@ class ItemShape(Shape):
     origin: OriginShape
 
 
+class ShownItemShape(ItemShape):
+    """An item: all of it, or what fits into the answer."""
+
+    cut: list[str] = Field(default_factory=list, description="The fields that are not whole here.")
+    text_offset: int = Field(default_factory=int, description="Where in the whole text this piece of it begins.")
+    text_length: int = Field(default_factory=int, description="How many characters the whole text has.")
+    next_step: str = Field(default_factory=str, description="How to get the rest.")
+
+
 class TombstoneShape(Shape):
     """What is left of a deleted item."""
 
@@ -81,12 +90,14 @@ class DeliveryShape(Shape):
     acknowledged: list[DeliveredTo] = Field(description="Have stored it.")
     live: list[DeliveredTo] = Field(description="Are online and being sent it right now.")
     pending: list[DeliveredTo] = Field(description="Are offline and will get it when they come back.")
+    not_named: int = Field(default_factory=int, description="How many more there are, which did not fit here.")
+    next_step: str = Field(default_factory=str, description="How to find those.")
 
 
 class WrittenShape(Shape):
     """What was written, and who has it."""
 
-    item: ItemShape
+    item: ShownItemShape
     delivery: DeliveryShape
     duplicate: bool = Field(description="True: this write was made before; nothing was done a second time.")
 
@@ -132,7 +143,7 @@ class DeletedShape(Shape):
 class DeliveredShape(Shape):
     """An item, and who has it."""
 
-    item: ItemShape
+    item: ShownItemShape
     delivery: DeliveryShape
 
 
@@ -143,6 +154,13 @@ class FoundShape(Shape):
     page: int = Field(description="This page, from 1.")
     total_pages: int = Field(description="How many pages there are; 0 when nothing was found.")
     total: int = Field(description="How many items match in all.")
+
+
+class ShownPageShape(FoundShape):
+    """A page of items, newest change first, as much of each as fits into the answer."""
+
+    items: list[ShownItemShape]  # type: ignore[assignment]
+    next_step: str = Field(default_factory=str, description="How to get items of this page that are not in it.")
 
 
 class DeviceShape(Shape):
@@ -161,6 +179,14 @@ class DevicesShape(Shape):
     """The user's devices, oldest first."""
 
     devices: list[DeviceShape]
+
+
+class DevicePageShape(DevicesShape):
+    """A page of the user's devices, oldest first."""
+
+    page: int = Field(description="This page, from 1.")
+    total_pages: int
+    total: int = Field(description="How many devices there are in all.")
 
 
 class ResetShape(Shape):

@@ -10,5 +10,7 @@ requests   bodies, principals, conversations   problems                      eve
 archive    all of a person, as a zip
 cors       who may call from a browser         services                      what the handlers are given
 measured   counts and times every reply        limited                       what requests cost
+parameters of queries, as they are declared    options                       what OPTIONS answers
+deadline   how long assistants wait
 mcp        the actions for assistants that speak MCP
 """

@@ -28,25 +28,37 @@ from app.limits.budgets import FILES
 from app.model import Principal, Scope
 
 Name = Annotated[str | None, QueryParameter(description="The file's name; else the one of `content-disposition`.")]
-Title = Annotated[str | None, QueryParameter(description="The item's title; else the file's name.")]
-Collection = Annotated[str | None, QueryParameter(description="The item's collection.")]
-Audience = Annotated[list[UUID] | None, QueryParameter(description="The devices it is for; all, if none is named.")]
+Title = Annotated[str | None, QueryParameter(max_length=500, description="The item's title; else the file's name.")]
+Collection = Annotated[str | None, QueryParameter(min_length=1, max_length=200, description="The item's collection.")]
+Audience = Annotated[
+    list[UUID] | None,
+    QueryParameter(min_items=1, max_items=100, description="The devices it is for; all, if none is named."),
+]
 RequestId = Annotated[
-    str | None, QueryParameter(description="A name for this upload: sent again within 24 hours, it has no effect.")
+    str | None,
+    QueryParameter(
+        min_length=1,
+        max_length=200,
+        description="A name for this upload: sent again within 24 hours, it has no effect.",
+    ),
 ]
 FileId = Annotated[UUID, PathParameter(description="The file's id.")]
 _EXTENDED = re.compile(r";\s*filename\*\s*=\s*utf-8'[a-z-]*'([^\s;]*)", re.ASCII | re.IGNORECASE)
 
 
 def file_item(
-    title: Title = None, collection: Collection = None, audience: Audience = None, request_id: RequestId = None
+    principal: NamedDependency[Principal],  # first of all, so that strangers are refused as such
+    title: Title = None,
+    collection: Collection = None,
+    audience: Audience = None,
+    request_id: RequestId = None,
 ) -> FileItem:
     """The item that an upload makes. Raises `InvalidField`."""
     said = {"title": title, "collection": collection, "audience": audience, "request_id": request_id}
     try:
         return FileItem.model_validate({name: value for name, value in said.items() if value is not None})
     except ValidationError as error:
-        raise invalid_field([{**each} for each in error.errors(include_url=False)]) from None
+        raise invalid_field([{**each} for each in error.errors(include_url=False)], FileItem) from None
 
 
 class FilesController(Controller):

@@ -7,6 +7,7 @@ from litestar import Controller, Response, get
 from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 
+from app.actions import answers
 from app.actions.fields import MAX_QUERY
 from app.actions.shapes import FoundShape, ItemShape
 from app.api.declared import answer, needs
@@ -28,6 +29,7 @@ Page = Annotated[int, QueryParameter(ge=1, le=1_000_000, description="The page, 
 
 
 def item_query(
+    principal: NamedDependency[Principal],  # first of all, so that strangers are refused as such
     q: Q = None,
     kind: Annotated[Kind | None, QueryParameter(description="Only items of this kind.")] = None,
     collection: Filter = None,
@@ -61,7 +63,7 @@ class ItemsController(Controller):
         services: NamedDependency[Services],
     ) -> Response[bytes]:
         """Searched and filtered items, newest change first."""
-        return json_response(await services.items.find(principal, wanted))
+        return json_response(answers.found(await services.items.find(principal, wanted)))
 
     @get(
         "/{item_id:uuid}",

@@ -1,10 +1,12 @@
 """Every error as `application/problem+json` (RFC 9457), rendered here alone."""
 
+import re
 from typing import Any
 
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.handlers import BaseRouteHandler
 from litestar.types import ExceptionHandlersMap
 
 from app.actions import answers
@@ -28,6 +30,9 @@ from app.settings import MAX_BODY_BYTES
 
 MEDIA_TYPE = "application/problem+json"
 STREAM_RETRY_S = 5
+
+_NEXT_ADDRESS = "Check the address; an id in it must be whole, as it was answered."
+_BOUND = re.compile(r"[<>]=? (-?[\d.]+)$", re.ASCII)
 
 log = structlog.get_logger(__name__)
 
@@ -65,9 +70,9 @@ def _starling(request: Request[Any, Any, Any], error: StarlingError) -> Response
 
 def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     if isinstance(error, ValidationException):
-        return _starling(request, _invalid(error))
+        return _starling(request, _invalid(request.route_handler, error))
     if error.status_code == NotFound.status:
-        return _starling(request, NotFound("There is nothing at this address."))
+        return _starling(request, NotFound("There is nothing at this address.", next_step=_NEXT_ADDRESS))
     if error.status_code == TooLarge.status:
         return _starling(request, TooLarge(limit=MAX_BODY_BYTES))
     if error.status_code == MethodNotAllowed.status:
@@ -77,16 +82,20 @@ def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[byt
     return _render(BadRequest(error.detail), error.status_code, dict(error.headers or {}))
 
 
-def _invalid(error: ValidationException) -> StarlingError:
+def _invalid(handler: BaseRouteHandler, error: ValidationException) -> StarlingError:
     findings = getattr(error.__cause__, "errors", None)
     if findings:
-        return invalid_field(findings)
+        return invalid_field(findings, handler.parsed_fn_signature.parameters["data"].annotation)
     extra: Any = error.extra
     first: dict[str, Any] = extra[0] if isinstance(extra, list) and extra else {}
     field = str(first.get("key", "body"))
     if field == "data":
         return InvalidField("body", "A JSON object is needed as the body.")
-    return InvalidField(field, f"{field}: {first.get('message', error.detail)}")
+    detail = first.get("message", error.detail)
+    members: dict[str, Any] = {}
+    if bound := _BOUND.search(detail):
+        members["limit"] = float(bound[1]) if "." in bound[1] else int(bound[1])
+    return InvalidField(field, f"{field}: {detail}", **members)
 
 
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

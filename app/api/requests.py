@@ -12,6 +12,7 @@ from pydantic_core import from_json
 
 from app.actions.fields import MAX_WAIT_S
 from app.actions.items import Caller
+from app.api import parameters
 from app.api.limited import charge_principal
 from app.api.services import Services
 from app.errors import BadRequest, Disconnected, InvalidField, Unauthorized
@@ -50,7 +51,7 @@ class StrictRequest(Request[Any, Any, State]):
             reason = str(error)
             if any(word in reason for word in _READABLE):
                 raise InvalidField("body", f"The body cannot be stored: {reason}.") from error
-            raise BadRequest(f"The body is no valid JSON: {reason}.") from error
+            raise BadRequest(f"The body is no valid JSON: {reason}.", next_step="Send one JSON object.") from error
 
 
 async def chunks_of(request: Request[Any, Any, State]) -> AsyncIterator[bytes]:
@@ -94,12 +95,20 @@ async def ticket_or_token(
 
 
 async def principal_of(request: Request[Any, Any, State], services: NamedDependency[Services]) -> Principal:
-    """Who the request acts as. Raises `Unauthorized`, `TooManyRequests`."""
+    """Who the request acts as. Raises `Unauthorized`, `TooManyRequests`, and `InvalidField` for a wrong parameter."""
     token = bearer(request)
     if token is None:
         raise Unauthorized
     principal = await services.tokens.authenticate(token)
     charge_principal(request, services.limiter, principal)
+    parameters.check(request)
+    return principal
+
+
+async def assistant_of(request: Request[Any, Any, State], services: NamedDependency[Services]) -> Principal:
+    """The same for an assistant, who is also told of parameters that nothing reads."""
+    principal = await principal_of(request, services)
+    parameters.refuse_unknown(request)
     return principal
 
 

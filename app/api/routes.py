@@ -6,10 +6,11 @@ from litestar.di import Provide
 from app.api.actions import ActionsController
 from app.api.answers import AnswersController
 from app.api.changes import ChangesController
+from app.api.deadline import in_time
 from app.api.devices import DevicesController, acknowledge, me
 from app.api.files import FilesController, file_item
 from app.api.items import ItemsController, item_query
-from app.api.requests import caller_of, principal_of
+from app.api.requests import assistant_of, caller_of, principal_of
 from app.api.stream import issue_ticket, open_stream, subscriber
 
 _CALLED = {
@@ -23,7 +24,12 @@ _CALLED = {
 
 def actions() -> Router:
     """What assistants call."""
-    return Router(path="/", route_handlers=[ActionsController], dependencies=_CALLED)
+    return Router(
+        path="/",
+        route_handlers=[ActionsController],
+        dependencies={**_CALLED, "principal": Provide(assistant_of)},
+        middleware=[in_time],
+    )
 
 
 def devices() -> Router:

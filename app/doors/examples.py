@@ -13,10 +13,10 @@ _FORMATS = FormatChecker(formats=["uuid"])
 
 def wrong_examples(document: Document) -> Iterator[tuple[str, str]]:
     """Where an example is not what its schema says, and what is wrong with it. References must lead somewhere."""
-    shared = {"components": _with_null(of(document.get("components"), dict))}
+    shared = {"components": in_json_schema(of(document.get("components"), dict))}
     for where, each in objects(document, "document"):
         for schema, example in _examples(each):
-            worded = {**_with_null(schema), **shared}
+            worded = {**in_json_schema(schema), **shared}
             try:
                 Draft202012Validator.check_schema(worded)
                 errors = [*Draft202012Validator(worded, format_checker=_FORMATS).iter_errors(example)]
@@ -38,14 +38,13 @@ def _examples(each: Document) -> Iterator[tuple[Document, Any]]:
         yield from ((schema, of(named, dict)["value"]) for named in examples.values() if "value" in of(named, dict))
 
 
-def _with_null(schema: Any) -> Any:
-    """The `nullable` of OpenAPI 3.0 in JSON Schema's words."""
+def in_json_schema(schema: Any) -> Any:
+    """The `nullable` of OpenAPI 3.0.3 in JSON Schema's words: it widens the `type` beside it, and nothing else."""
     if isinstance(schema, list):
-        return [_with_null(each) for each in schema]
+        return [in_json_schema(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    worded = {name: _with_null(each) for name, each in schema.items()}
-    if worded.get("nullable") is not True:
-        return worded
-    del worded["nullable"]
-    return {"anyOf": [worded, {"type": "null"}]}
+    worded = {name: in_json_schema(each) for name, each in schema.items()}
+    if worded.pop("nullable", None) is True and isinstance(worded.get("type"), str):
+        worded["type"] = [worded["type"], "null"]
+    return worded

@@ -104,7 +104,7 @@ def has_described_parameters(document: Document) -> Iterator[Finding]:
 
 
 def has_plain_schemas(document: Document) -> Iterator[Finding]:
-    """No unions, and properties for every object."""
+    """No unions, null only where `nullable` makes it so (OpenAPI 3.0.3), and properties for every object."""
     for where, each in schemas(document):
         for union in ("oneOf", "anyOf"):
             if isinstance(each.get(union), list):
@@ -112,6 +112,8 @@ def has_plain_schemas(document: Document) -> Iterator[Finding]:
         kind = each.get("type")
         if isinstance(kind, list) or kind == "null":
             yield Finding(where, "A type must be one word, and not null: use `nullable`.")
+        if each.get("nullable") is True and (not isinstance(kind, str) or "enum" in each):
+            yield Finding(where, "`nullable` allows null only beside a `type`, and not beside an enum.")
         if kind == "object" and not isinstance(each.get("properties"), dict):
             yield Finding(where, "An object needs `properties`, empty ones if it may hold anything.")
 

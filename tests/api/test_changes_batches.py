@@ -20,7 +20,7 @@ BAD_PUTS: list[tuple[dict[str, Any], str]] = [
 BAD_ENVELOPES: list[tuple[dict[str, Any], str]] = [
     ({"base_seq": -1}, "changes.0.base_seq"),
     ({"base_seq": 2**63}, "changes.0.base_seq"),
-    ({"base_seq": 1.0}, "changes.0.base_seq"),
+    ({"base_seq": 1.5}, "changes.0.base_seq"),
     ({"base_seq": "1"}, "changes.0.base_seq"),
     ({"base_seq": True}, "changes.0.base_seq"),
     ({"id": "x"}, "changes.0.id"),

@@ -113,7 +113,8 @@ async def assistant(live: Live) -> Assistant:
 
 async def test_what_is_within_the_limits_is_saved_and_read_back(assistant: Assistant) -> None:
     for body in WITHIN:
-        item = (await assistant.save(**body))["item"]
+        item_id = (await assistant.save(**body))["item"]["id"]
+        item = (await assistant.call("GET", f"/v1/items/{item_id}")).json()
         assert {name: item[name] for name in body} == body
 
 

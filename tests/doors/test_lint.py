@@ -50,11 +50,11 @@ SOUND: Document = {
                 "type": "object",
                 "properties": {
                     "text": {"type": "string", "nullable": True},
-                    "kind": {"type": "string", "enum": ["a", "b"], "nullable": True},
+                    "kind": {"type": "string", "enum": ["a", "b"]},
                     "example": {"type": "string"},
                 },
                 "required": ["text"],
-                "example": {"text": None, "kind": None},
+                "example": {"text": None, "kind": "a"},
             }
         },
         "securitySchemes": {
@@ -137,6 +137,8 @@ BROKEN: list[tuple[str, str, Callable[[Document], None]]] = [
     ("has_plain_schemas", "anyOf", put(*GET, "parameters", 0, "schema", value={"anyOf": [{"type": "string"}]})),
     ("has_plain_schemas", "one word", put(*NOTE, "properties", "text", "type", value=["string", "null"])),
     ("has_plain_schemas", "one word", put(*NOTE, "properties", "text", "type", value="null")),
+    ("has_plain_schemas", "beside a `type`", put(*NOTE, "properties", "kind", "nullable", value=True)),
+    ("has_plain_schemas", "beside a `type`", put(*NOTE, "properties", "kind", value={"allOf": [], "nullable": True})),
     ("has_plain_schemas", "needs `properties`", put(*NOTE, "properties", "example", value={"type": "object"})),
     (
         "has_plain_schemas",

@@ -79,7 +79,8 @@ async def serving(
     read = Settings(data_dir=data_dir, database_url=database_url, **given)
     with listen("127.0.0.1", 0) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        starling = Starling(read, database_url, url, internet=internet, providers=providers)
+        public_url = read.public_url or url
+        starling = Starling(read, database_url, public_url, internet=internet, providers=providers)
         await starling.prepare()
         server = QuietServer(starling)
         task = asyncio.create_task(server.serve([listener]))

@@ -44,7 +44,7 @@ class Arguments:
         try:
             values = self._model.model_validate(sent)
         except ValidationError as error:
-            raise invalid_field([{**each} for each in error.errors(include_url=False)]) from None
+            raise invalid_field([{**each} for each in error.errors(include_url=False)], self._model) from None
         return await self._bound(self._parameters, values, given)
 
     def _fields(self, parameters: Parameters) -> Iterator[tuple[str, tuple[Any, Any]]]:

@@ -32,7 +32,7 @@ def templates() -> types.ListResourceTemplatesResult:
 async def newest(exchange: Exchange) -> types.ListResourcesResult:
     """The items that were changed last; findItems has all of them."""
     found = await exchange.services.items.find(exchange.caller.principal, Query(limit=NEWEST))
-    return types.ListResourcesResult(resources=[_described(item) for item in msgspec.json.decode(found)["items"]])
+    return types.ListResourcesResult(resources=[_described(item) for item in map(msgspec.json.decode, found.wires)])
 
 
 async def read(exchange: Exchange, uri: str) -> types.ReadResourceResult:

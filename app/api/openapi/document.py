@@ -22,7 +22,6 @@ from app.api.openapi.schemas import Schema, cleaned, of_parameter
 METHODS = ("get", "post", "patch", "put", "delete")
 PLACEHOLDER_URL = "https://starling.example.com"
 JSON = "application/json"
-BINARY: Schema = {"type": "string", "format": "binary"}
 REFUSALS = {
     "401": "The access token is missing, expired or revoked.",
     "403": "The access token does not carry the scope that this needs.",
@@ -74,7 +73,7 @@ def _operation(found: Schema, handler: HTTPRouteHandler, schemas: dict[str, Sche
         body = handler.parsed_fn_signature.parameters["data"].annotation
         operation["requestBody"] = {"required": True, "content": {JSON: {"schema": _reference(body, schemas)}}}
     if words := handler.opt.get(BYTES):
-        operation["requestBody"] = {"description": words, "required": True, "content": {"*/*": {"schema": BINARY}}}
+        operation["requestBody"] = {"description": words, "required": True, "content": {"*/*": {}}}
     operation["responses"] = dict(sorted(_responses(operation, handler, schemas)))
     return operation
 
@@ -96,7 +95,9 @@ def _responses(
     for code, spec in declared.items():
         described: Schema = {"description": spec.description}
         if spec.data_container is not None:
-            described["content"] = {spec.media_type: {"schema": _reference(spec.data_container, schemas)}}
+            # Bytes have no schema in OpenAPI 3.1.
+            schema = {} if spec.data_container is bytes else {"schema": _reference(spec.data_container, schemas)}
+            described["content"] = {spec.media_type: schema}
         yield str(code), described
     is_addressed = any(each["in"] == "path" for each in operation.get("parameters", ()))
     is_input = "parameters" in operation or "requestBody" in operation
@@ -109,8 +110,6 @@ def _responses(
 
 def _reference(model: Any, schemas: dict[str, Schema]) -> Schema:
     """Where the model stands among the schemas, which it and all that it holds are added to."""
-    if model is bytes:
-        return BINARY
     if not isinstance(model, type) or not issubclass(model, BaseModel):
         return {"type": "string"}
     schema = cleaned(model.model_json_schema(ref_template="#/components/schemas/{model}"))

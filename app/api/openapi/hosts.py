@@ -35,10 +35,10 @@ def _plain_schema(schema: Schema) -> Schema:
     found = mapped(schema, _plain_schema)
     if "anyOf" in found:
         options = [each for each in found.pop("anyOf") if each != NULL]
-        if len(options) != 1:
-            raise ValueError(f"A union has no plain form: {options}")
-        (option,) = options
-        found = {**({"allOf": [option]} if "$ref" in option else option), **found, "nullable": True}
+        # To OpenAPI 3.0.3, `nullable` widens the `type` beside it, and nothing else: no enum, no reference.
+        if len(options) != 1 or "type" not in options[0] or "enum" in options[0]:
+            raise ValueError(f"This union has no plain form: {options}")
+        found = {**options[0], **found, "nullable": True}
     if "const" in found:
         found["enum"] = [found.pop("const")]
     if "examples" in found:

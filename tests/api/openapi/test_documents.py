@@ -64,7 +64,7 @@ async def test_the_served_ones_have_the_servers_own_address(database_url: str, o
         for name, made in documents.ALL.items():
             answer = await live.http.get(f"/openapi/{name}.json")
             assert answer.headers["content-type"].startswith("application/json")
-            assert answer.json() == json.loads(json.dumps(made(live.url)))
+            assert answer.json() == json.loads(json.dumps(made(URL)))
         for path in ("/openapi/actions", "/openapi/other.json", "/openapi/..%2factions.json"):
             assert (await live.http.get(path)).status_code == 404
 
