@@ -34,6 +34,7 @@ CASES = {
     21: "Killed in mid-answer, a device dropped, cancelled: one text on every device, at its end within 30 s",
     22: "Line ends and control characters in every text: one change is one event, an exact round trip",
     23: "Malformed, hostile and huge input: 4xx, never 5xx, nothing saved",
+    24: "All operations of the documents, with what they allow and what not: no 5xx, nobody let in without a token",
     25: "Requests that come slowly or never end, and framing that can be read two ways: cut within 35 s, 400",
     26: "Floods of connections, spoofed addresses: 429 above the caps, others unaffected, nothing gained",
     27: "A code, or a device's code, is redeemed by many at once and replayed: one token, which the replay takes back",
