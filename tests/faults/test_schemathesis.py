@@ -19,7 +19,7 @@ from tests.harness.counts import times
 from tests.harness.live import Live
 from tests.harness.people import Person
 
-EXAMPLES = times(15, full=600)
+EXAMPLES = times(15, full=150)
 PROGRAM = Path(sys.executable).with_name("schemathesis")
 ENDLESS = "openStream"
 """A stream has no end to wait for. What it refuses, tests of its own ask (`tests/e2e/test_stream.py`)."""
