@@ -58,7 +58,7 @@ from app.gauges import Gauges
 from app.hub.hub import Caps, History, Hub
 from app.limits.limiter import Limiter
 from app.limits.shared import SharedLimiter
-from app.model import Acked, Changed, Delta, Revoked
+from app.model import Acked, Changed, Delta, Present, Revoked
 from app.outbound import Internet, Outbound
 from app.providers import Providers, provided
 from app.settings import MAX_BODY_BYTES, ModelSettings, Settings
@@ -218,7 +218,7 @@ class Starling:
                 tasks.create_task(each)
                 for each in (
                     self.committer.run(),
-                    self.hub.run(self.bus.listen(Changed, Revoked, Delta)),
+                    self.hub.run(self.bus.listen(Changed, Delta, Present, Revoked)),
                     self.tokens.hear(self.bus.listen(Revoked)),
                     self.receipts.hear(self.bus.listen(Acked)),
                     self.bus.run(self.hub.check_soon),
@@ -252,8 +252,9 @@ class Starling:
 def _bus(settings: Settings, process: UUID) -> tuple[LocalBus, Presence, Texts]:
     if settings.redis_url is None:
         return LocalBus(), Presence(), Texts()
-    presence = SharedPresence(settings.redis_url, process, settings.stream_lifetime_s)
-    return RedisBus(settings.redis_url, process), presence, SharedTexts(settings.redis_url)
+    bus = RedisBus(settings.redis_url, process)
+    presence = SharedPresence(settings.redis_url, process, settings.stream_lifetime_s, bus.publish)
+    return bus, presence, SharedTexts(settings.redis_url)
 
 
 def _provider(settings: Settings, public_url: str) -> Provider | None:

@@ -251,5 +251,11 @@ class Delta(msgspec.Struct, frozen=True, tag="delta"):
     text: str
 
 
-Message = Changed | Revoked | Acked | Delta
+class Present(msgspec.Struct, frozen=True, tag="present"):
+    """It has changed which devices of this feed have an open stream."""
+
+    feed_id: UUID
+
+
+Message = Changed | Revoked | Acked | Delta | Present
 FieldSeqs = Mapping[str, int]

@@ -6,7 +6,7 @@ renews `starling:process:<process>`, so that the cost of staying alive does not 
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from uuid import UUID
 
@@ -15,6 +15,7 @@ import structlog
 
 from app.bus.client import connect, succeeds
 from app.bus.presence import Presence
+from app.model import Message, Present
 from app.shared import SharedRead
 
 ALIVE_S = 15
@@ -44,9 +45,15 @@ class _Known(msgspec.Struct, frozen=True):
 class SharedPresence(Presence):
     """Run `run()` as one task of the process: without it the others do not learn of this one's devices."""
 
-    def __init__(self, url: str, process: UUID, stream_lifetime_s: int) -> None:
-        """`process` names this process. No stream lives longer than `stream_lifetime_s`, and no entry much longer."""
+    def __init__(
+        self, url: str, process: UUID, stream_lifetime_s: int, publish: Callable[[Sequence[Message]], None]
+    ) -> None:
+        """`process` names this process. No stream lives longer than `stream_lifetime_s`, and no entry much longer.
+
+        `publish` is given `Present` once Redis knows of a change, so that who hears of it finds it there.
+        """
         super().__init__()
+        self._publish = publish
         self._name = process.hex.encode()
         self._expires_s = stream_lifetime_s + MARGIN_S
         self._redis = connect(url, CALL_S)
@@ -78,7 +85,9 @@ class SharedPresence(Presence):
             while True:
                 self._wake.clear()
                 changed = {self._changed.pop() for _ in range(min(len(self._changed), FEEDS_AT_ONCE))}
-                if not await succeeds(self._tell(changed), CALL_S):
+                if await succeeds(self._tell(changed), CALL_S):
+                    self._publish([Present(feed_id) for feed_id in changed])
+                else:
                     self._note(changed)
                     await asyncio.sleep(REST_S)
                 self._note(())

@@ -11,5 +11,6 @@ arrivals   one timer for all requests that are still arriving
 answers    what is being written, on its way to live streams
 visits     what happens to a stream with time
 calendar   one timer for all streams
+company    who else is there
 sse        the bytes of an event stream (pure)
 """

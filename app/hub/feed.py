@@ -47,7 +47,9 @@ class Feed(Generic[S]):
         "judging",
         "live",
         "lo",
+        "missing",
         "newest",
+        "online",
         "reading",
         "streams",
         "tail",
@@ -67,6 +69,10 @@ class Feed(Generic[S]):
         self.newest: dict[UUID, int] = {}
         self.streams: set[S] = set()
         self.live: set[S] = set()
+        self.online: frozenset[UUID] = frozenset()
+        """The devices that live streams were told are there."""
+        self.missing: dict[UUID, float] = {}
+        """Those of them that are not, and since when."""
         self.waiters: set[asyncio.Future[None]] = set()
         self.fill: asyncio.Task[None] | None = None
         self.judging: asyncio.Task[None] | None = None

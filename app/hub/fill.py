@@ -160,7 +160,7 @@ def reset(stream: Stream, head: Head, reason: str) -> None:
     telemetry.resets.labels(reason).inc()
     start = Cursor.beginning(head)
     stream.phase = Phase.BEHIND
-    stream.seq, stream.base, stream.told = start.seq, start.base, NOTHING
+    stream.seq, stream.base, stream.told, stream.company = start.seq, start.base, NOTHING, frozenset()
     if stream.ready_at >= 0:
         stream.ready_at = head.head
     stream.send("reset", {"reason": reason})

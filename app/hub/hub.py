@@ -15,6 +15,7 @@ from app.bus.presence import Presence
 from app.bus.texts import Text
 from app.errors import DeviceRequired, StarlingError, TooManyStreams, Unavailable
 from app.hub.answers import OpenAnswers, told
+from app.hub.company import Company
 from app.hub.feed import Feed
 from app.hub.fill import Filler, reset
 from app.hub.pump import Pump
@@ -71,7 +72,8 @@ class Hub:
         answers = OpenAnswers(read_answers)
         self._pump = Pump(reader, self._filler, answers)
         self._visits = Visits(caps.lifetime_s)
-        self.watch = Watch(reader, self._filler, answers, history.renew)
+        self._company = Company(presence)
+        self.watch = Watch(reader, self._filler, answers, self._company, history.renew)
         self._seen: set[tuple[UUID, UUID]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._look_now = asyncio.Event()
@@ -82,6 +84,7 @@ class Hub:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.watch.hear(messages))
             tasks.create_task(self._visits.calendar.run())
+            tasks.create_task(self._company.run())
             tasks.create_task(self._check_on_and_on())
 
     def admit(
@@ -168,6 +171,7 @@ class Hub:
         stream.send("hello", told, retry=True)
         stream.is_present = True
         self._presence.enter(stream.feed.id, stream.device_id)
+        self._company.look_soon(stream.feed)
         self._seen.add((stream.feed.id, stream.device_id))
 
     def paused(self, stream: Stream) -> None:
@@ -188,6 +192,7 @@ class Hub:
             return
         if stream.is_present:
             self._presence.leave(feed.id, stream.device_id)
+            self._company.look_soon(feed)
             self._seen.add((feed.id, stream.device_id))
         stream.phase = Phase.ENDED
         feed.live.discard(stream)

@@ -8,6 +8,7 @@ from app import telemetry
 from app.errors import Unavailable
 from app.hub import sse
 from app.hub.answers import OpenAnswers
+from app.hub.company import tell
 from app.hub.feed import Feed
 from app.hub.fill import Filler, reset
 from app.hub.stream import NOTHING, Phase, Stream
@@ -76,6 +77,7 @@ class Pump:
             stream.phase = Phase.LIVE
             stream.told = NOTHING
             feed.live.add(stream)
+            tell(stream)
 
     async def _page(self, stream: Stream, feed: Feed[Stream]) -> None:
         cursor = Cursor(feed.epoch, stream.seq, stream.base)

@@ -45,6 +45,7 @@ class Stream(asyncio.Protocol):
 
     __slots__ = (
         "base",
+        "company",
         "connections",
         "desk",
         "device_id",
@@ -86,6 +87,8 @@ class Stream(asyncio.Protocol):
         self.is_pumped = False
         self.is_present = False
         self.lost = False
+        self.company: frozenset[UUID] = frozenset()
+        """The devices that it was told are there."""
         self.stalled_at = NEVER
         self.stalled_bytes = 0
         self.ends_at = NEVER

@@ -9,10 +9,11 @@ import structlog
 
 from app import telemetry
 from app.hub.answers import OpenAnswers
+from app.hub.company import Company
 from app.hub.feed import Feed
 from app.hub.fill import Filler, ring
 from app.hub.stream import Stream
-from app.model import Changed, Delta, Head, Message, Revoked
+from app.model import Changed, Delta, Head, Message, Present, Revoked
 from app.store.feed import FeedReader
 
 log = structlog.get_logger(__name__)
@@ -22,11 +23,17 @@ class Watch:
     """Keeps each followed feed up to the database. `on_rewound` runs when a feed's head fell: history was rewritten."""
 
     def __init__(
-        self, reader: FeedReader, filler: Filler, answers: OpenAnswers, on_rewound: Callable[[], Awaitable[object]]
+        self,
+        reader: FeedReader,
+        filler: Filler,
+        answers: OpenAnswers,
+        company: Company,
+        on_rewound: Callable[[], Awaitable[object]],
     ) -> None:
         self._reader = reader
         self._filler = filler
         self._answers = answers
+        self._company = company
         self._on_rewound = on_rewound
         self._feeds: dict[UUID, Feed[Stream]] = {}
         self._oldest = inf
@@ -74,6 +81,8 @@ class Watch:
             self._answers.hear(feed, message)
         elif isinstance(message, Revoked) and message.auth > feed.auth:
             self._filler.judge(feed, message.auth)
+        elif isinstance(message, Present):
+            self._company.look_soon(feed)
 
     def _take(self, feed: Feed[Stream], change: Changed) -> None:
         if not feed.is_loaded:

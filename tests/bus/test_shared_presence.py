@@ -12,6 +12,7 @@ import pytest
 import redis.asyncio
 
 from app.bus import shared_presence
+from app.bus.local import LocalBus
 from app.bus.presence import Presence
 from app.bus.shared_presence import SharedPresence, forget
 from app.local import Valkey
@@ -33,7 +34,7 @@ async def running(presence: Presence) -> AsyncIterator[Presence]:
 
 
 def shared(url: str, process: UUID | None = None) -> SharedPresence:
-    return SharedPresence(url, process or uuid4(), 600)
+    return SharedPresence(url, process or uuid4(), 600, LocalBus().publish)
 
 
 @pytest.fixture

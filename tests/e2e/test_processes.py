@@ -260,3 +260,18 @@ async def test_control_without_a_bus_the_other_process_hears_nothing(
     await (await one.assistant(person)).save()
     with pytest.raises(TimeoutError):
         await stream.until_seq(3, within=2)
+
+
+async def test_devices_hear_of_those_of_the_other_process(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.hub.company.GRACE_S", 0.5)
+    one, two = pair
+    person = await one.person()
+    here, there = await person.device("here"), await person.device("there")
+    listener = await (await one.listen(here)).until_ready()
+    visitor = await (await two.listen(there)).until_ready()
+    for stream, other in ((listener, there), (visitor, here)):
+        heard = await stream.until_event("presence", 30)
+        assert json.loads(heard.data) == {"device_id": str(other.id), "online": True}
+    await visitor.close()
+    await listener.until(lambda seen: seen.names.count("presence") == 2, 30)
+    assert json.loads(listener.events[-1].data) == {"device_id": str(there.id), "online": False}

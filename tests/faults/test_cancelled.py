@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from app.auth.tokens import digest
 from app.bus.client import connect
+from app.bus.local import LocalBus
 from app.bus.shared_presence import SharedPresence
 from app.store.database import Database
 from app.store.devices import Devices
@@ -141,7 +142,7 @@ async def _sees(here: SharedPresence, feed_id: UUID) -> bool:
 async def test_no_answer_of_redis_to_a_cancelled_call_reaches_anybody_else(
     redis_url: str, saw: Callable[[str], None]
 ) -> None:
-    here, there = (SharedPresence(redis_url, uuid4(), 600) for _ in range(2))
+    here, there = (SharedPresence(redis_url, uuid4(), 600, LocalBus().publish) for _ in range(2))
     running = [asyncio.create_task(each.run()) for each in (here, there)]
     async with connect(redis_url, 3.0) as redis, background(*running):
         calls = [await redis_calls_of(redis, here, there, number) for number in range(PEOPLE)]
