@@ -7,6 +7,7 @@ web        what people see                  gauges     how things stand
 store      Postgres                         bus        hints between those who write and those who deliver
 local      the embedded Postgres            outbound   requests to URLs that callers name
 blobs      content of files                 providers  model APIs → text, as it comes
+push       waking devices that sleep
 telemetry  logs and metric names            settings   all configuration
 shared     reads that callers share         doors      what hosts of assistants are given
 events     reading event streams            limits     how often each may ask

@@ -1,7 +1,7 @@
 """The composition root: makes every part once, joins them, and runs them as one process."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +21,8 @@ from app.actions.files import FileActions
 from app.actions.handing import Handing
 from app.actions.intake import Intake
 from app.actions.items import ItemActions
+from app.actions.notifications import NotificationActions
+from app.actions.push import PushActions
 from app.actions.receipts import Receipts
 from app.actions.scribe import Scribe
 from app.actions.sharing import FETCH_S, Sharing
@@ -61,6 +63,8 @@ from app.limits.shared import SharedLimiter
 from app.model import Acked, Changed, Delta, Present, Revoked
 from app.outbound import Internet, Outbound
 from app.providers import Providers, provided
+from app.push.keys import Vapid, kept_secret
+from app.push.pusher import Pusher
 from app.settings import MAX_BODY_BYTES, ModelSettings, Settings
 from app.store.answers import Answers
 from app.store.clients import Clients
@@ -75,6 +79,7 @@ from app.store.items import Items
 from app.store.ledger import Ledgers
 from app.store.lineage import Lineage
 from app.store.orphans import Orphans
+from app.store.push import Subscriptions
 from app.store.replays import Replays
 from app.store.revocations import Revocations
 from app.store.throttles import Throttles
@@ -117,7 +122,11 @@ class Starling:
         self.grants = Grants(self.database)
         self.devices = Devices(self.database)
         self.reader = FeedReader(self.database)
-        self.committer = Committer(self.writing, self.bus.publish)
+        public_url = public_url.rstrip("/")
+        subscriptions = Subscriptions(self.database)
+        vapid = Vapid(_secret(settings), public_url)
+        self.pusher = Pusher(self.internet, subscriptions, self.presence, vapid)
+        self.committer = Committer(self.writing, self._announce)
         self.lineage = Lineage(self.database, settings.data_dir / "lineage.json", landmark)
         self.blobs = BlobStore.at(settings.blobs or settings.data_dir / "blobs")
         orphans = Orphans(self.database, self.blobs.delete, self.blobs.sweep)
@@ -125,7 +134,7 @@ class Starling:
             self.database,
             self.committer,
             tombstone_age=timedelta(days=settings.tombstone_days),
-            also={"files": orphans.files, "blobs": orphans.blobs},
+            also={"files": orphans.files, "blobs": orphans.blobs, "pushes": subscriptions.forget},
         )
         self.tokens = Tokens(self.grants)
         self.limiter = _limiter(settings)
@@ -142,7 +151,6 @@ class Starling:
             history=History(self.lineage.settle, self.lineage.renew),
             read_answers=self.scribe.open,
         )
-        public_url = public_url.rstrip("/")
         ledgers = Ledgers(self.database, self.bus.publish)
         throttles = Throttles(self.database)
         people = People(self.grants, self.database, throttles, self.bus.publish, sign_up=settings.sign_up)
@@ -150,8 +158,11 @@ class Starling:
         intake = Intake(files, self.blobs, settings.max_file_bytes)
         items = Items(self.database)
         shared = Outbound(self.internet, max_bytes=settings.max_file_bytes, within_s=FETCH_S, hosts=settings.file_hosts)
+        item_actions = ItemActions(self.committer, items, self.receipts)
         self.services = Services(
-            items=ItemActions(self.committer, items, self.receipts),
+            items=item_actions,
+            notifications=NotificationActions(item_actions, self.devices),
+            push=PushActions(subscriptions, vapid.public_key),
             changes=ChangeActions(self.committer, self.reader, self.grants, self.hub.changed),
             devices=DeviceActions(self.devices, self.grants, self.reader, self.presence, self.bus.publish),
             files=FileActions(intake, files, self.blobs, self.devices, self.committer, self.receipts),
@@ -185,6 +196,10 @@ class Starling:
             public_url=public_url,
             tombstone_days=settings.tombstone_days,
         )
+
+    def _announce(self, changes: Sequence[Changed]) -> None:
+        self.bus.publish(changes)
+        self.pusher.take(changes)
 
     async def prepare(self) -> None:
         """To be awaited before serving. Refuses a database that is too old or may lose data; notices a restored one."""
@@ -225,6 +240,7 @@ class Starling:
                     Revocations(self.listening).run(self.bus.hand_out, self.hub.check_soon),
                     self.presence.run(),
                     self.scribe.run(),
+                    self.pusher.run(),
                     self.services.people.failures.run(),
                     *([] if self.limiter is None else [self.limiter.run()]),
                     self._keep_up(),
@@ -255,6 +271,12 @@ def _bus(settings: Settings, process: UUID) -> tuple[LocalBus, Presence, Texts]:
     bus = RedisBus(settings.redis_url, process)
     presence = SharedPresence(settings.redis_url, process, settings.stream_lifetime_s, bus.publish)
     return bus, presence, SharedTexts(settings.redis_url)
+
+
+def _secret(settings: Settings) -> bytes:
+    if settings.secret_key is not None:
+        return settings.secret_key.get_secret_value().encode()
+    return kept_secret(settings.data_dir / "secret")
 
 
 def _provider(settings: Settings, public_url: str) -> Provider | None:

@@ -18,6 +18,7 @@ WRITABLE_FIELDS = ("title", "text", "url", "tags", "data", "status", "collection
 
 Kind = Literal["note", "link", "task", "notification", "file", "answer"]
 Status = Literal["unread", "read", "done", "archived"]
+Priority = Literal["low", "normal", "high"]
 Via = Literal["action", "mcp", "device", "system"]
 
 

@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".starling")
     public_url: str | None = None
     """Where clients reach this server. None: the address it listens on."""
+    secret_key: SecretStr | None = Field(default=None, min_length=32)
+    """What the server's own keys are derived from: the same on all machines. None: made once and kept in `data_dir`."""
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
     """Addresses or networks whose X-Forwarded-* headers are believed, comma-separated. None are by default, and never
     all."""

@@ -25,6 +25,8 @@ queue_changes = Gauge(
 )
 queue_bytes = Gauge("starling_commit_queue_bytes", "Weight of the waiting changes.", multiprocess_mode="livesum")
 
+pushes = Counter("starling_pushes", "Web pushes, by what became of them.", ["outcome"])
+
 # Delivering. What happens for each delivery is never counted one by one: see `Output`.
 devices = Gauge("starling_devices", "Devices with an open stream, by state.", ["state"], multiprocess_mode="livesum")
 streams = Gauge("starling_streams", "Open streams, by state.", ["state"], multiprocess_mode="livesum")

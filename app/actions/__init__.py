@@ -9,4 +9,6 @@ bodies     what callers send, validated          invalid    the error that a bad
 answers    what callers get                      fitted     the same for assistants, within their limits
 names      of files, as strangers give them
 answering  ask a model, stop it                  scribe     writes what it says, to its end
+notifications   items that ask for attention now
+push       where a device can be woken
 """

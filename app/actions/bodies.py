@@ -9,6 +9,8 @@ from pydantic_core import PydanticCustomError
 from app.actions.fields import (
     STORABLE,
     Audience,
+    Base64Url,
+    ChosenDeviceKind,
     ClearableStatus,
     Collection,
     Data,
@@ -27,7 +29,7 @@ from app.actions.fields import (
     Wait,
     WritableKind,
 )
-from app.model import WRITABLE_FIELDS
+from app.model import WRITABLE_FIELDS, Priority
 
 MAX_FILES = 10
 """Of one item: what a host delivers, and takes, at once."""
@@ -69,7 +71,7 @@ class Put(Writable):
     kind: WritableKind | None = Field(None, description="Counts when the change creates the item; fixed from then on.")
 
 
-class Asked(Writable):
+class Repeatable(Body):
     """What an assistant's write says about itself."""
 
     request_id: RequestId | None = Field(
@@ -80,6 +82,10 @@ class Asked(Writable):
     wait_for_delivery: Wait = Field(
         0, description="Seconds to wait, at most, until the devices that are online have stored the item."
     )
+
+
+class Asked(Repeatable, Writable):
+    """An assistant's write of an item's fields."""
 
 
 class SaveItem(Asked):
@@ -136,6 +142,38 @@ class UpdateItem(Asked):
     """The fields to change. An absent field stays as it is, null clears it."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "done", "request_id": "tick-off-milk"}]})
+
+
+class NotifyDevices(Repeatable):
+    """A notification, and whom it is for: all devices, unless `devices` or `device_kind` says otherwise."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"title": "The oven is hot", "priority": "high", "devices": ["Phone"], "request_id": "oven"}]
+        }
+    )
+    title: Annotated[str, Field(min_length=1, max_length=500), STORABLE] = Field(description="What people read first.")
+    text: LongText | None = Field(None, description="The rest, in a sentence or two.")
+    url: Url | None = Field(None, description="An http or https address that opens when it is tapped.")
+    priority: Priority = Field("normal", description="`high` wakes a sleeping phone; `low` waits until it is in use.")
+    expires_at: Moment | None = Field(
+        None, description="When it is of no use any more: a time with an offset. It then disappears everywhere."
+    )
+    devices: Annotated[list[DeviceName], Field(min_length=1, max_length=64)] | None = Field(
+        None, description="The names or ids of the devices it is for, as `listDevices` answers them."
+    )
+    device_kind: ChosenDeviceKind = Field(None, description="All devices of this kind, in place of `devices`.")
+
+    def values(self) -> dict[str, Any]:
+        """The fields of its item, as they are stored."""
+        data = {"notification": {"priority": self.priority}}
+        return {
+            "title": self.title,
+            "text": self.text,
+            "url": self.url,
+            "data": data,
+            "expires_at": self.expires_at,
+        }
 
 
 class DeviceChange(Body):
@@ -218,3 +256,34 @@ class Rename(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Laptop"}]})
     name: DeviceName = Field(description="What people call the device.")
+
+
+class PushKeys(Body):
+    """The keys of a browser's subscription."""
+
+    p256dh: Base64Url = Field(description="Its public key, in base64url.")
+    auth: Base64Url = Field(description="Its secret, in base64url.")
+
+
+class PushSubscription(Body):
+    """What `PushSubscription.toJSON()` says in a browser."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "endpoint": "https://push.example.com/send/f1LsxkKphfQ",
+                    "keys": {
+                        "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6"
+                        "-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+                        "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+                    },
+                }
+            ]
+        }
+    )
+    endpoint: Annotated[str, Field(min_length=1, max_length=2000), STORABLE] = Field(
+        description="Its push service's address."
+    )
+    expirationTime: float | None = Field(None, description="Not used: an end shows when a push is refused.")  # noqa: N815
+    keys: PushKeys

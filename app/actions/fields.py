@@ -2,6 +2,7 @@
 
 import math
 import re
+from base64 import urlsafe_b64decode
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
@@ -11,13 +12,15 @@ import msgspec
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from app.model import Status
+from app.model import DeviceKind, Status
 
 MAX_DATA_BYTES = 64 * 1024
 MAX_DATA_LEVELS = 32
 MAX_WAIT_S = 5
 MAX_QUERY = 1000
 MAX_TEXT = 100_000
+MAX_KEY = 200
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 LAST_YEAR = 9998  # the database driver takes the ends of the calendar for infinity
 # Where `_web_address` would say yes, user names and IPv6 addresses aside.
 _WEB_ADDRESS = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\x00-\x20\x7F/?#@:\[\]][^\x00-\x20\x7F/?#@\[\]]*([/?#][^\x00-\x20\x7F]*)?$"
@@ -85,6 +88,14 @@ def _number(value: object) -> object:
     return value
 
 
+def _base64url(value: object) -> object:
+    """With padding or without, as browsers differ in it."""
+    bare = value.rstrip("=") if isinstance(value, str) else ""
+    if not 0 < len(bare) <= MAX_KEY or len(bare) % 4 == 1 or not _BASE64URL.fullmatch(bare):
+        raise PydanticCustomError("base64url", "Must be base64url.")
+    return urlsafe_b64decode(bare + "=" * (-len(bare) % 4))
+
+
 def _true(value: object) -> object:
     if value is not True:
         raise PydanticCustomError("true", "Must be true.")
@@ -128,8 +139,10 @@ Wait = Annotated[float, Field(ge=0, le=MAX_WAIT_S, allow_inf_nan=False), BeforeV
 RequestId = Annotated[str, Field(min_length=1, max_length=200), STORABLE]
 Audience = Annotated[list[UUID], Field(min_length=1, max_length=100)]
 Seq = Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(_integer)]
-# Null is taken as for each field, and not told of: `unread` says the same, and hosts have no words for null in an enum.
+# Null is taken as for each field, and not told of: hosts have no words for null in an enum. `unread` says the same.
 ClearableStatus = Annotated[Status | None, WithJsonSchema({"type": "string", "enum": [*get_args(Status)]})]
+ChosenDeviceKind = Annotated[DeviceKind | None, WithJsonSchema({"type": "string", "enum": [*get_args(DeviceKind)]})]
 DeviceName = Annotated[str, Field(min_length=1, max_length=100), STORABLE]
 IsTrue = Annotated[Literal[True], BeforeValidator(_true)]
+Base64Url = Annotated[bytes, BeforeValidator(_base64url)]
 WritableKind = Literal["note", "link", "task"]

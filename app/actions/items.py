@@ -77,7 +77,7 @@ class ItemActions:
             replay=replay,
             fresh=True,
         )
-        return await self._write(change, body.wait_for_delivery)
+        return await self.write(change, body.wait_for_delivery)
 
     async def update(self, caller: Caller, item_id: UUID, body: UpdateItem) -> Written:
         """Changes the fields that were sent. Raises `NotFound`, `RequestIdReused`."""
@@ -92,13 +92,13 @@ class ItemActions:
             values=body.values(),
             replay=replay,
         )
-        return await self._write(change, body.wait_for_delivery)
+        return await self.write(change, body.wait_for_delivery)
 
     async def delete(self, caller: Caller, item_id: UUID, *, wait_s: float = 0) -> Written:
         """Leaves a tombstone; `duplicate` if there is one already. Raises `NotFound`."""
         require(caller.principal, Scope.ITEMS_WRITE)
         change = Change(caller.principal.feed_id, item_id, "delete", "any", caller.origin)
-        return await self._write(change, wait_s)
+        return await self.write(change, wait_s)
 
     async def get(self, principal: Principal, item_id: UUID) -> bytes:
         """The item's JSON. Raises `NotFound`, also for a deleted one."""
@@ -117,7 +117,8 @@ class ItemActions:
         require(principal, Scope.ITEMS_READ)
         return await self._items.find(principal.feed_id, query, device_id=principal.device_id)
 
-    async def _write(self, change: Change, wait_s: float) -> Written:
+    async def write(self, change: Change, wait_s: float) -> Written:
+        """Commits a change; who has it then. Raises what it is rejected for."""
         outcome = await self._committer.submit(change)
         if outcome.error is not None or outcome.wire is None:
             raise outcome.error or RuntimeError(outcome.status)

@@ -293,3 +293,9 @@ class TicketShape(Shape):
     ticket: str
     expires_in: int = Field(description="Seconds.")
     url: str = Field(description="The stream's address with the ticket in it. A secret.")
+
+
+class PushKeyShape(Shape):
+    """What browsers subscribe with."""
+
+    public_key: str = Field(description="A point of P-256 in base64url: the `applicationServerKey`.")

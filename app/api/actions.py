@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from app.actions import answers, fitted
-from app.actions.bodies import SaveItem, ShareFiles, StreamAnswer, UpdateItem
+from app.actions.bodies import NotifyDevices, SaveItem, ShareFiles, StreamAnswer, UpdateItem
 from app.actions.fields import MAX_TEXT
 from app.actions.items import Caller
 from app.actions.shapes import (
@@ -244,3 +244,25 @@ class ActionsController(Controller):
         the user that it is being written. When it is complete, `getItem` reads it by the `id`.
         """
         return json_response(await services.answers.begin(caller, data), 202)
+
+    @post(
+        "/notifications",
+        operation_id="notifyDevices",
+        summary="Notify the user's devices",
+        security=needs(Scope.ITEMS_WRITE),
+        responses={
+            201: answer(WrittenShape, "Sent. `delivery` says which devices have it already."),
+            200: answer(WrittenShape, "It had been sent before: here is the first notification."),
+            **REUSED,
+        },
+        opt=asks_first(always=False),
+    )
+    async def notify_devices(
+        self, data: JSONBody[NotifyDevices], caller: NamedDependency[Caller], services: NamedDependency[Services]
+    ) -> Response[bytes]:
+        """Shows a notification on all devices, on some by name, or on all of a kind, also on sleeping ones.
+
+        Use it when the user wants to be reminded or alerted on a device now; to keep something, use `saveItem`.
+        """
+        written = await services.notifications.notify(caller, data)
+        return json_response(written.json(), 200 if written.duplicate else 201)

@@ -10,6 +10,7 @@ from app.api.deadline import in_time
 from app.api.devices import DevicesController, acknowledge, me
 from app.api.files import FilesController, file_item
 from app.api.items import ItemsController, item_query
+from app.api.push import PushController
 from app.api.requests import assistant_of, caller_of, principal_of
 from app.api.stream import issue_ticket, open_stream, subscriber
 
@@ -42,6 +43,7 @@ def devices() -> Router:
             ChangesController,
             DevicesController,
             AnswersController,
+            PushController,
             acknowledge,
             me,
             open_stream,

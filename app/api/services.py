@@ -9,6 +9,8 @@ from app.actions.devices import DeviceActions
 from app.actions.files import FileActions
 from app.actions.handing import Handing
 from app.actions.items import ItemActions
+from app.actions.notifications import NotificationActions
+from app.actions.push import PushActions
 from app.actions.sharing import Sharing
 from app.auth.activation import Activation
 from app.auth.documents import Documents
@@ -31,6 +33,8 @@ class Services:
     """The parts of a running server that requests reach."""
 
     items: ItemActions
+    notifications: NotificationActions
+    push: PushActions
     changes: ChangeActions
     devices: DeviceActions
     files: FileActions

@@ -42,6 +42,7 @@ and come back with it. `data` is one line of JSON.
 | `hello` | `{"device_id", "cursor", "head"}` | with `retry`, the milliseconds to wait before reconnecting |
 | `item` | `Item` or `Tombstone` | first what was missed, ascending by seq, then live |
 | `ready` | `{"cursor", "device_id"}` | caught up with the head that `hello` named; once |
+| `presence` | `{"device_id", "online"}` | another device came or went; `hello` and `reset` begin with none there |
 | `reauth` | `{"expires_in"}` | get a new token and reconnect; nothing is lost |
 | `bye` | `{"reason"}` | the stream ends (`drain`, `rotate` or `expired`): reconnect after `retry` |
 | `revoked` | `{}` | the device is out: do not reconnect |

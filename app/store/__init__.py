@@ -17,6 +17,7 @@ security     what happened to their access      invitations  to make an account
 identities   people as a provider knows them    pending     sign-ins through one that are under way
 revocations  what Postgres tells of them        users       all people; disabling
 answers      that are being written
+push         where devices can be woken, and for what they were
 uncertain    commits whose answer was lost
 lineage      epochs: noticing a restore
 database     connections, roles, failures       tables      the schema

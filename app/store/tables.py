@@ -358,6 +358,28 @@ answer_leases = Table(
     postgresql_with={"fillfactor": "50"},
 )
 
+push_subscriptions = Table(
+    "push_subscriptions",
+    metadata,
+    Column("device_id", ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True),
+    Column("feed_id", ForeignKey("feeds.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("endpoint", Text, nullable=False, index=True),
+    Column("p256dh", LargeBinary, nullable=False),
+    Column("auth", LargeBinary, nullable=False),
+    _created_at(),
+    comment="Where devices can be woken.",
+)
+
+pushes = Table(
+    "pushes",
+    metadata,
+    Column("feed_id", ForeignKey("feeds.id", ondelete="CASCADE"), primary_key=True),
+    Column("item_id", Uuid, primary_key=True),
+    Column("device_id", ForeignKey("devices.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
+    comment="What devices were woken for, as long as it can be withdrawn.",
+)
+
 lineage = Table(
     "lineage",
     metadata,

@@ -23,8 +23,9 @@ OF_CREDENTIALS = {
     "authorization_codes",
     "device_codes",
     "security_events",
+    "push_subscriptions",
 }  # looked up to learn which feed it is
-WITHOUT_CONTENT = {"answer_leases", "shelves"}
+WITHOUT_CONTENT = {"answer_leases", "pushes", "shelves"}
 
 
 async def run(url: str, statement: str) -> list[Any]:
