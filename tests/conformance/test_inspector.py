@@ -65,6 +65,7 @@ async def test_it_lists_and_calls_every_tool(shared: Sharing) -> None:
     (file,) = (await call(host, "getFiles", item_id=with_file["id"]))["openaiFileResponse"]
     assert file["name"] == "a.pdf"
     assert (await call(host, "streamAnswer", prompt="How do starlings flock?"))["id"]
+    assert (await call(host, "notifyDevices", title="The oven is hot"))["item"]["kind"] == "notification"
     called = {"saveItem", "getItem", "findItems", "getDelivery", "listDevices", "updateItem", "deleteItem"}
-    called |= {"shareFiles", "getFiles", "streamAnswer"}
+    called |= {"shareFiles", "getFiles", "streamAnswer", "notifyDevices"}
     assert {tool["name"] for tool in listed["tools"]} == called

@@ -89,16 +89,17 @@ class Day:
         return [done["item"], gone["item"]]
 
     async def hands_over(self) -> list[Any]:
-        """So are files, which it gets back, and what a model writes."""
+        """So are files, which it gets back, notifications, and what a model writes."""
         shared = (await self.call("shareFiles", openaiFileIdRefs=[ref()]))["item"]
         (file,) = (await self.call("getFiles", item_id=shared["id"]))["openaiFileResponse"]
         assert base64.b64decode(file["content"]) == b"content"
+        told = (await self.call("notifyDevices", title="The oven is hot"))["item"]
         begun = await self.call("streamAnswer", prompt="How do starlings flock?")
         for device in self.devices:
-            await device.until_seq(7)
-            assert device.items[-2] == shared
+            await device.until_seq(8)
+            assert device.items[-3:-1] == [shared, told]
             assert device.items[-1]["id"] == begun["id"]
-        return self.devices[0].items[-2:]
+        return self.devices[0].items[-3:]
 
 
 @pytest.fixture

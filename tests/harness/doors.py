@@ -10,8 +10,15 @@ from app.main import Starling, web_app
 X = "{X}"
 """In place of it, what belongs to somebody else; in the path it always stands."""
 CHANGE = {"change_id": X, "id": X, "base_seq": 1, "delete": True}
+BY_MCP = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
 NOWHERE: list[dict[str, Any]] = []
 ANYWHERE: list[dict[str, Any]] = [{}]
+
+
+def _by_mcp(method: str, **params: Any) -> dict[str, Any]:
+    return {"headers": BY_MCP, "json": {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}}
+
+
 DOORS: dict[str, list[dict[str, Any]]] = {
     "GET /actions/devices": NOWHERE,
     "GET /actions/items": [{"params": {"q": X}}, {"params": {"collection": X}}],
@@ -22,7 +29,17 @@ DOORS: dict[str, list[dict[str, Any]]] = {
     "GET /actions/items/{item_id}/delivery": ANYWHERE,
     "POST /actions/files": [{"json": {"openaiFileIdRefs": [X], "request_id": X}}],
     "GET /actions/items/{item_id}/files": ANYWHERE,
+    "POST /actions/notifications": [
+        {"json": {"title": "mine", "devices": [X]}},
+        {"json": {"title": "mine", "request_id": X}},
+    ],
     "POST /actions/answers": [{"json": {"prompt": "mine", "provider": X}}],
+    "POST /mcp": [
+        _by_mcp("tools/call", name="getItem", arguments={"item_id": X}),
+        _by_mcp("tools/call", name="updateItem", arguments={"item_id": X, "title": "mine"}),
+        _by_mcp("tools/call", name="deleteItem", arguments={"item_id": X}),
+        _by_mcp("resources/read", uri=f"starling://items/{X}"),
+    ],
     "GET /v1/items": [{"params": {"q": X}}, {"params": {"collection": X}}],
     "GET /v1/items/{item_id}": ANYWHERE,
     "GET /v1/changes": [{"params": {"cursor": X}}],
@@ -39,6 +56,9 @@ DOORS: dict[str, list[dict[str, Any]]] = {
     "POST /v1/answers": [{"json": {"prompt": "mine", "provider": X}}],
     "GET /v1/answers/{answer_id}": ANYWHERE,
     "DELETE /v1/answers/{answer_id}": ANYWHERE,
+    "GET /v1/push/key": NOWHERE,
+    "POST /v1/push/subscriptions": [{"json": {"endpoint": X, "keys": {"p256dh": X, "auth": X}}}],
+    "DELETE /v1/push/subscriptions": NOWHERE,
     "GET /v1/me": NOWHERE,
     "GET /v1/stream": [{"params": {"ticket": X}}],
     "POST /v1/stream/tickets": NOWHERE,

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.model import Scope
+from app.store.push import Subscription, Subscriptions
 from app.store.tables import metadata
 from tests.harness.browser import Browser
 from tests.harness.counts import times
@@ -39,7 +40,7 @@ class Owner:
 
     @classmethod
     async def make(cls, live: Live) -> "Owner":
-        """With items, one of which is deleted, a device, an assistant, and requests that were made once."""
+        """With items, one of them deleted, a device to wake, an assistant, and requests that were made once."""
         person, gpt = await live.person(), await OAuthClient.make(live)
         device, account = await person.device(WORDS), await account_of(live, person)
         await gpt.grant(person)
@@ -53,6 +54,8 @@ class Owner:
         sent = {"epoch": feed["epoch"], "changes": [put]}
         assert (await live.http.post("/v1/changes", json=sent, headers=device.headers)).status_code == 200
         file = await Uploader.of(live, device).upload(WORDS.encode(), name=WORDS)
+        pushed_at = Subscription(device.id, "https://push.example.com/send/1", b"key", b"secret")
+        await Subscriptions(live.starling.database).keep(person.feed_id, pushed_at)
         ids = {
             "item": saved,
             "file": file["id"],
@@ -102,6 +105,7 @@ class Stranger:
                 own = {"csrf": self.csrf} if is_page else {"client_id": "stranger", "client_secret": SECRET}
                 carried["data"] |= own
                 headers = {}
+            headers |= carried.pop("headers", {})
             answers.append(await self.http.request(method, path, headers=headers, **carried))
         return answers
 

@@ -1,6 +1,7 @@
 """Presence: who is told of whose coming and going."""
 
 import json
+from uuid import uuid4
 
 import pytest
 
@@ -27,6 +28,21 @@ async def test_devices_hear_of_each_other_but_not_of_themselves(room: Room, pers
     await hears(first, (phone.id, True))
     await hears(second, (laptop.id, True))
     assert all(event.id == first.stream.cursor for event in first.events if event.name == "presence")
+
+
+async def test_beside_an_answer_that_is_being_written(room: Room, person: Person) -> None:
+    laptop, phone = await person.device("laptop"), await person.device("phone")
+    room.answers[uuid4()] = "one "
+    first = await (await room.sit(laptop)).live()
+    second = await (await room.sit(phone)).live()
+    await hears(first, (phone.id, True))
+    await hears(second, (laptop.id, True))
+    for seat in (first, second):
+        assert [json.loads(event.data)["text"] for event in seat.events if event.name == "answer"] == ["one "]
+    second.stream.pause_writing()
+    second.stream.resume_writing()
+    await second.live()
+    await hears(second, (laptop.id, True))
 
 
 async def test_a_reconnect_within_the_grace_is_no_news(
