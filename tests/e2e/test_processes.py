@@ -270,8 +270,8 @@ async def test_devices_hear_of_those_of_the_other_process(pair: Pair, monkeypatc
     listener = await (await one.listen(here)).until_ready()
     visitor = await (await two.listen(there)).until_ready()
     for stream, other in ((listener, there), (visitor, here)):
-        heard = await stream.until_event("presence", 30)
-        assert json.loads(heard.data) == {"device_id": str(other.id), "online": True}
+        await stream.until(lambda seen: bool(seen.company), 30)
+        assert json.loads(stream.company[0].data) == {"device_id": str(other.id), "online": True}
     await visitor.close()
-    await listener.until(lambda seen: seen.names.count("presence") == 2, 30)
-    assert json.loads(listener.events[-1].data) == {"device_id": str(there.id), "online": False}
+    await listener.until(lambda seen: len(seen.company) == 2, 30)
+    assert json.loads(listener.company[1].data) == {"device_id": str(there.id), "online": False}

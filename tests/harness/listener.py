@@ -22,6 +22,8 @@ class Listener:
     cursor: str | None = None
     query: str = ""
     events: list[Event] = field(default_factory=list)
+    company: list[Event] = field(default_factory=list)
+    """The presence events: they come at any time, between any others."""
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
@@ -86,7 +88,7 @@ class Listener:
                 data = (await self.reader.readexactly(size + 2))[:-2]
                 self.raw += data
                 for event in self.decoder.feed(data):
-                    self.events.append(event)
+                    (self.company if event.name == "presence" else self.events).append(event)
                     if event.id:
                         self.cursor = event.id
                 self._changed.set()
@@ -139,7 +141,7 @@ class Listener:
 
     @property
     def names(self) -> list[str]:
-        """The names of all events."""
+        """The names of the events, in order."""
         return [event.name for event in self.events]
 
     def state(self) -> dict[str, dict[str, Any]]:

@@ -82,8 +82,13 @@ class Seat:
 
     @property
     def events(self) -> list[Event]:
-        """All events so far."""
-        return list(Decoder().feed(self.raw))
+        """All events so far, but for presence: that comes at any time, between any others."""
+        return [event for event in Decoder().feed(self.raw) if event.name != "presence"]
+
+    @property
+    def company(self) -> list[Event]:
+        """The presence events."""
+        return [event for event in Decoder().feed(self.raw) if event.name == "presence"]
 
     @property
     def names(self) -> list[str]:

@@ -12,7 +12,7 @@ from tests.harness.waiting import eventually
 
 
 def told(seat: Seat) -> list[tuple[str, bool]]:
-    heard = [json.loads(event.data) for event in seat.events if event.name == "presence"]
+    heard = [json.loads(event.data) for event in seat.company]
     return [(each["device_id"], each["online"]) for each in heard]
 
 
@@ -27,7 +27,7 @@ async def test_devices_hear_of_each_other_but_not_of_themselves(room: Room, pers
     second = await (await room.sit(phone)).live()
     await hears(first, (phone.id, True))
     await hears(second, (laptop.id, True))
-    assert all(event.id == first.stream.cursor for event in first.events if event.name == "presence")
+    assert all(event.id == first.stream.cursor for event in first.company)
 
 
 async def test_beside_an_answer_that_is_being_written(room: Room, person: Person) -> None:
