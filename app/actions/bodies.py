@@ -17,6 +17,7 @@ from app.actions.fields import (
     DeviceName,
     IsTrue,
     LongText,
+    Milliseconds,
     ModelName,
     Moment,
     Prompt,
@@ -148,9 +149,7 @@ class NotifyDevices(Repeatable):
     """A notification, and whom it is for: all devices, unless `devices` or `device_kind` says otherwise."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"title": "The oven is hot", "priority": "high", "devices": ["Phone"], "request_id": "oven"}]
-        }
+        json_schema_extra={"examples": [{"title": "The oven is hot", "priority": "high", "request_id": "oven"}]}
     )
     title: Annotated[str, Field(min_length=1, max_length=500), STORABLE] = Field(description="What people read first.")
     text: LongText | None = Field(None, description="The rest, in a sentence or two.")
@@ -285,5 +284,5 @@ class PushSubscription(Body):
     endpoint: Annotated[str, Field(min_length=1, max_length=2000), STORABLE] = Field(
         description="Its push service's address."
     )
-    expirationTime: float | None = Field(None, description="Not used: an end shows when a push is refused.")  # noqa: N815
+    expirationTime: Milliseconds | None = Field(None, description="Not used: an end shows when a push is refused.")  # noqa: N815
     keys: PushKeys

@@ -4,6 +4,7 @@ from app.actions.access import require, require_device
 from app.actions.bodies import PushSubscription
 from app.errors import InvalidField
 from app.model import Principal, Scope
+from app.outbound import UrlRefused
 from app.outbound.urls import Hosts, judge
 from app.push.envelope import AUTH_BYTES, is_point
 from app.store.push import Subscription, Subscriptions
@@ -27,7 +28,10 @@ class PushActions:
         """In place of what the device had. Raises `UrlRefused`, `InvalidField`, `DeviceRequired`."""
         require(principal, Scope.STREAM)
         device_id = require_device(principal)
-        judge(body.endpoint, _ANYWHERE)
+        try:
+            judge(body.endpoint, _ANYWHERE)
+        except UrlRefused as refused:
+            raise UrlRefused(refused.detail, field="endpoint") from None
         if not is_point(body.keys.p256dh):
             raise InvalidField("keys.p256dh", "This is no public key: an uncompressed point of P-256 in base64url.")
         if len(body.keys.auth) != AUTH_BYTES:

@@ -216,9 +216,9 @@ async def test_what_is_refused(live: Live, person: Person, service: Service) -> 
     device = await person.device()
     good = service.subscription
     for body, field in (
-        ({**good, "endpoint": "http://push.example.com/"}, None),
-        ({**good, "endpoint": "https://127.0.0.1/"}, None),
-        ({**good, "endpoint": "https://localhost/"}, None),
+        ({**good, "endpoint": "http://push.example.com/"}, "endpoint"),
+        ({**good, "endpoint": "https://127.0.0.1/"}, "endpoint"),
+        ({**good, "endpoint": "https://localhost/"}, "endpoint"),
         ({**good, "keys": {**good["keys"], "p256dh": "AAAA"}}, "keys.p256dh"),
         ({**good, "keys": {**good["keys"], "p256dh": "a+b/"}}, "keys.p256dh"),
         ({**good, "keys": {**good["keys"], "auth": "AAAA"}}, "keys.auth"),
