@@ -45,7 +45,7 @@ async def test_the_password_is_changed_and_the_data_taken_along(live: Live, tab:
         await tab.fill("New password", LATER)
         assert await tab.click("Change it") == status
     assert "The password is changed." in await tab.words()
-    assert await tab.click("Take everything along", "link", until="download") == "starling.json"
+    assert await tab.click("Take everything along", "link", until="download") == "starling.zip"
     await tab.click("Sign out")
     await tab.fill("E-mail address", person.email)
     await tab.fill("Password", LATER)

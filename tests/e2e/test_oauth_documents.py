@@ -76,7 +76,7 @@ async def test_a_client_gets_in_by_its_url_and_pkce(live: Live, browser: Browser
 async def test_the_person_sees_who_says_so_and_can_take_it_back(live: Live, browser: Browser, app: Site) -> None:
     app.answer = served(document(client_name="ChatGPT <b>"))
     await browser.go(authorize()[0])
-    assert f"It is described by {HOST} . The answer goes to {HOST} ." in browser.text
+    assert f"It is described by {HOST} . Either answer takes you back to {HOST} ." in browser.text
     assert "gave itself its name" in browser.text
     assert "any of them can say" not in browser.text
     location, verifier = await allow(browser, redirect_uri="http://127.0.0.1:49152/callback")
