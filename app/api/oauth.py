@@ -21,6 +21,8 @@ from app.limits.networks import network
 FORM = "application/x-www-form-urlencoded"
 MAX_FORM = 64 * 1024
 MAX_FIELDS = 50
+MAX_CLIENT_ID = 500
+"""Longer ids are nobody's: what is kept to count for them is no longer than this."""
 
 
 def read_pairs(encoded: bytes) -> Pairs:
@@ -51,7 +53,7 @@ async def asked_of(request: Request[Any, Any, State], services: NamedDependency[
     except BadRequest as error:
         raise OAuthRefusal(error.detail) from error
     asked = Asked("POST", pairs, request.headers.get("authorization"), peer(request))
-    charge(request, services.limiter, TOKEN, (asked.client_named, network(asked.address)))
+    charge(request, services.limiter, TOKEN, (asked.client_named[:MAX_CLIENT_ID], network(asked.address)))
     return asked
 
 

@@ -36,6 +36,8 @@ class DeviceRequest(msgspec.Struct, frozen=True):
     feed_id: UUID | None = None
     created_at: datetime | None = None
     client_name: str | None = None
+    registered_itself: bool = False
+    """Whether its program gave itself its name."""
 
 
 class Poll(msgspec.Struct, frozen=True):
@@ -100,6 +102,7 @@ _REQUEST = (
     device_codes.c.feed_id,
     device_codes.c.created_at,
     func.coalesce(clients.c.name, clients.c.id).label("client_name"),
+    func.coalesce(clients.c.made_by != "command", False).label("registered_itself"),
 )
 
 

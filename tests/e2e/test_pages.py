@@ -193,3 +193,16 @@ async def test_a_stranger_cannot_touch_devices_or_assistants(live: Live, browser
         assert (await browser.http.post(f"/account/{path}", data=form)).status_code == 404
     assert (await live.get("/v1/me", given["access_token"])).status_code == 200
     assert (await live.get("/v1/me", device.token)).json()["device"]["name"] == "laptop"
+
+
+async def test_the_person_sees_whether_the_asking_program_gave_itself_its_name(live: Live) -> None:
+    asked = {"client_name": "Starling", "redirect_uris": ["http://127.0.0.1/callback"], "scope": "stream items:read"}
+    made = await live.http.post("/oauth/register", json={**asked, "token_endpoint_auth_method": "none"})
+    async with Browser.open(live.url) as browser:
+        await browser.sign_up()
+        for client_id, is_told in ((made.json()["client_id"], True), ("starling", False)):
+            begun = await live.http.post("/oauth/device_authorization", data={"client_id": client_id})
+            await browser.go("/activate")
+            await browser.send("/activate", user_code=begun.json()["user_code"])
+            assert "Asked from" in browser.text
+            assert ("it gave itself its name" in browser.text) is is_told
