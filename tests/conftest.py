@@ -27,6 +27,10 @@ from tests.harness.people import Person
 
 _EMPTY = text(f"truncate {', '.join(table.name for table in metadata.sorted_tables)}")
 
+# A shell without job control starts what runs in the background with Ctrl-C ignored, and programs pass that on.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Where the table of faults and attacks goes."""
